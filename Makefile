@@ -1,0 +1,77 @@
+# livestick: see README.md. `make`, `make test`, `make try`, `make bench`, `make install`.
+#
+#   V=1      shows the commands            SAN=1    AddressSanitizer and UBSan (build/san)
+#   CC=...   another compiler              DESTDIR, PREFIX as usual
+
+CC      ?= cc
+PREFIX  ?= /usr/local
+BINDIR  ?= $(PREFIX)/bin
+MANDIR  ?= $(PREFIX)/share/man
+VERSION := 0.1.0
+
+PACKAGES := fdisk blkid ext2fs com_err libcrypto json-c
+PKGCONF  ?= pkg-config
+
+WARN   := -Wall -Wextra -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef \
+          -Wwrite-strings -Wformat=2 -Wimplicit-fallthrough -Wnull-dereference
+CFLAGS ?= -O2 -g
+override CPPFLAGS += -I. -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DLIVESTICK_VERSION='"$(VERSION)"'
+override CFLAGS   += -std=gnu11 $(WARN) -fstack-protector-strong -pthread
+override LDFLAGS  += -pthread -Wl,-z,relro,-z,now
+
+ifdef SAN
+B := build/san
+override CFLAGS  += -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -O1
+override LDFLAGS += -fsanitize=address,undefined
+else
+B := build
+override CPPFLAGS += -D_FORTIFY_SOURCE=2
+endif
+ifdef V
+Q :=
+else
+Q := @
+endif
+say = @printf '  %-6s %s\n' $(1) $(2)
+
+# A missing -dev package must not fail `make test`, which installs them first.
+LIB_CFLAGS  = $(shell $(PKGCONF) --cflags $(PACKAGES))
+LIB_LDLIBS  = $(shell $(PKGCONF) --libs $(PACKAGES))
+
+DIRS := src/base src/media src/source src/fs partition bootinst persist src
+LIB_SRC  := $(filter-out src/main.c,$(foreach d,$(DIRS),$(wildcard $(d)/*.c)))
+LIB_OBJ  := $(LIB_SRC:%.c=$(B)/obj/%.o)
+TEST_LIB := $(wildcard tests/lib/*.c)
+TESTS    := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c))
+TOOLS    := $(patsubst tests/tools/%.c,$(B)/tools/%,$(wildcard tests/tools/*.c))
+
+.PHONY: all clean install test check-house try bench fuzz deps format
+all: $(B)/livestick
+
+$(B)/livestick: $(B)/obj/src/main.o $(B)/liblivestick.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIB_LDLIBS)
+
+$(B)/liblivestick.a: $(LIB_OBJ)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(B)/obj/%.o: %.c Makefile
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(LIB_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(B)/tests/%: tests/unit/%.c $(TEST_LIB:%.c=$(B)/obj/%.o) $(B)/liblivestick.a
+	$(call say,TEST,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(LIB_CFLAGS) $(CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $(filter %.c %.o %.a,$^) $(LIB_LDLIBS) $(TEST_LDLIBS)
+
+$(B)/tools/%: tests/tools/%.c $(TEST_LIB:%.c=$(B)/obj/%.o) $(B)/liblivestick.a
+	$(call say,TOOL,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(LIB_CFLAGS) $(CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $(filter %.c %.o %.a,$^) $(LIB_LDLIBS) $(TEST_LDLIBS)
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)
+
+clean:
+	rm -rf build

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Bytes that somebody can read at any offset: a file inside an ISO, a piece of memory, a text made at the last
+ * moment. What they are for: the layout of a stick names its contents by inputs, and nothing is read before writing.
+ */
+#ifndef LIVESTICK_BASE_INPUT_H
+#define LIVESTICK_BASE_INPUT_H
+
+#include "src/base/err.h"
+
+struct input {
+	/* Reads exactly `len` bytes at `off`; 0 or -errno. NULL: the bytes are `mem`. */
+	int (*read)(void *ctx, u64 off, void *buf, size_t len, struct err *e);
+	void *ctx;       /* borrowed */
+	const void *mem; /* borrowed; only without `read` */
+};
+
+static inline struct input input_memory(const void *mem)
+{
+	return (struct input){ .mem = mem };
+}
+
+MUST_CHECK static inline int input_read(const struct input *in, u64 off, void *buf, size_t len, struct err *e)
+{
+	if (in->read)
+		return in->read(in->ctx, off, buf, len, e);
+	memcpy(buf, (const u8 *)in->mem + off, len);
+	return 0;
+}
+
+#endif
