@@ -75,3 +75,37 @@ $(B)/tools/%: tests/tools/%.c $(TEST_LIB:%.c=$(B)/obj/%.o) $(B)/liblivestick.a
 
 clean:
 	rm -rf build
+
+# ---- what people call
+
+install: $(B)/livestick
+	install -D -m 755 $(B)/livestick $(DESTDIR)$(BINDIR)/livestick
+	install -D -m 644 docs/livestick.1 $(DESTDIR)$(MANDIR)/man1/livestick.1
+
+# Installs what is missing, builds, makes a small real live ISO, writes it, boots it twice.
+try:
+	$(Q)tests/install-deps.sh try
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)tests/try.sh $(B)
+
+# The whole suite. Needs root or sudo once, to install what it needs.
+test:
+	$(Q)tests/install-deps.sh test
+	$(Q)$(MAKE) --no-print-directory test-built
+
+.PHONY: test-built
+test-built: all $(TESTS) $(TOOLS)
+	$(Q)tests/run $(B) $(ONLY)
+
+bench:
+	$(Q)tests/install-deps.sh bench
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)tests/bench.sh $(B)
+
+# The parsers under libFuzzer, FUZZ_SECONDS each.
+fuzz:
+	$(Q)tests/install-deps.sh fuzz
+	$(Q)tests/fuzz/run.sh $(or $(FUZZ_SECONDS),60)
+
+format:
+	clang-format -i $(foreach d,$(DIRS) tests/unit tests/lib tests/tools,$(wildcard $(d)/*.[ch]))

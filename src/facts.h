@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * What must be known of a source before a stick can be planned: its tree, its menu, its family. This is where the
+ * reading happens; the plan itself (plan.h) does none.
+ */
+#ifndef LIVESTICK_FACTS_H
+#define LIVESTICK_FACTS_H
+
+#include "bootinst/menu.h"
+#include "persist/family.h"
+#include "src/source/source.h"
+
+struct facts {
+	struct source *source;
+	char *menu_path; /* the configuration that the menu was read from */
+	struct menu menu; /* as the source has it; only entries whose files exist */
+	const struct family *family;
+	bool family_forced; /* by --family, over what was detected */
+};
+
+/*
+ * Opens `path` and reads. `family_name` (may be NULL) overrules detection. Every failure is of the source and classed
+ * EXIT_SOURCE (an unknown family name: EXIT_USAGE).
+ */
+MUST_CHECK int facts_read(const char *path, const char *family_name, struct facts *ret, struct err *e);
+void facts_free(struct facts *f);
+
+#endif

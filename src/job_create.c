@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "src/job_create.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+static int read_source(struct create_job *j, struct err *e)
+{
+	return facts_read(j->request->source, j->request->family, &j->facts, e);
+}
+
+static int load_host(struct create_job *j, struct err *e)
+{
+	return host_load(j->request->plan.table == TABLE_GPT, &j->host, e);
+}
+
+/* A new plain file of the size that was asked for; never over something that exists. */
+static int make_target_file(struct create_job *j, struct err *e)
+{
+	const struct create_request *q = j->request;
+	AUTO_CLOSE int fd = open(q->target, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+
+	if (fd < 0)
+		return fail(e, -errno, "%s: %s", q->target, strerror(errno));
+	j->is_new_file = true;
+	if (ftruncate(fd, (off_t)align_down(q->make_size, 4096)) < 0)
+		return fail(e, -errno, "%s: %s", q->target, strerror(errno));
+	return 0;
+}
+
+static dev_t source_device(const struct create_job *j)
+{
+	struct stat st;
+
+	return stat(j->request->source, &st) == 0 ? st.st_dev : 0;
+}
+
+/* What the user will be shown; asked before anything is opened, so that a wrong drive is not even locked. */
+static int check_target(struct create_job *j, struct err *e)
+{
+	const struct create_request *q = j->request;
+	enum target_kind kind;
+	int r = plan_smallest(&j->facts, &j->host, &q->plan, &j->guard.need, e);
+
+	if (r == 0)
+		r = guard_target(q->target, q->make_size != 0, &kind, e);
+	if (r < 0)
+		return r;
+	j->guard.path = q->target;
+	j->guard.source_path = q->source;
+	j->guard.source_dev = source_device(j);
+	j->guard.allow_fixed = q->allow_fixed;
+	if (q->make_size && kind != TARGET_MISSING)
+		return fail_refused(e, -EEXIST, "%s: exists already; leave --size out to write onto it", q->target);
+	if (q->make_size)
+		return 0;
+	return guard_check(&drives_real_roots, &j->guard, NULL, &j->drive, e);
+}
+
+static int open_target(struct create_job *j, struct err *e)
+{
+	const struct create_request *q = j->request;
+	AUTO_DRIVE struct drive now = { 0 };
+	int r = 0;
+
+	if (q->make_size && q->dry_run)
+		return 0;
+	if (q->make_size)
+		r = make_target_file(j, e);
+	if (r == 0)
+		r = device_open(q->target, !q->dry_run, &j->device, e);
+	if (r == 0)
+		r = guard_check(&drives_real_roots, &j->guard, j->device, &now, e);
+	if (r == 0 && !q->make_size)
+		r = guard_same(&j->drive, &now, e);
+	return r;
+}
+
+static int scan_target(struct create_job *j, struct err *e)
+{
+	struct stat st;
+
+	if (!j->device)
+		return 0;
+	j->target_is_empty = !j->device->is_block && fstat(j->device->fd, &st) == 0 && st.st_blocks == 0;
+	return scan_device(j->device, &j->scan, e);
+}
+
+/* Nodes may carry any date; one that FAT cannot hold says nothing. */
+static int newest(void *ctx, const struct node *n)
+{
+	i64 *time = ctx;
+
+	if (n->mtime > *time && n->mtime < 4102444800) /* 2100 */
+		*time = n->mtime;
+	return 0;
+}
+
+static int make_plan(struct create_job *j, struct err *e)
+{
+	const struct create_request *q = j->request;
+	struct plan_options o = q->plan;
+	const struct plan_stick stick = {
+		.size = j->device ? j->device->size : align_down(q->make_size, 4096),
+		.sector_size = j->device ? j->device->sector_size : 512,
+	};
+	int r;
+
+	if (q->time_from_source)
+		source_each(j->facts.source, newest, &o.time);
+	if (stick.sector_size != 512)
+		return fail_refused(e, -ENOTSUP, "%s: has sectors of %u bytes, which SYSLINUX cannot boot from", q->target,
+				    stick.sector_size);
+	r = plan_make(&j->facts, &j->host, &stick, &o, &j->plan, e);
+	return r < 0 ? fail(e, r, "%s", r == -ENOSPC ? q->target : q->source) : 0;
+}
+
+static int lay_out(struct create_job *j, struct err *e)
+{
+	int r = build_make(j->plan, &j->host, &j->build, e);
+
+	return r < 0 ? fail(e, r, "%s", j->request->source) : 0;
+}
+
+/* An image file is sparse: what it will take of its file system shows only while it is written. */
+static int check_room(struct create_job *j, struct err *e)
+{
+	struct statvfs fs;
+	struct stat st;
+	u64 need = writelist_bytes(j->build.pass), room;
+
+	if (!j->device || j->device->is_block || fstat(j->device->fd, &st) < 0 || fstatvfs(j->device->fd, &fs) < 0)
+		return 0;
+	room = (u64)fs.f_bavail * fs.f_frsize + (u64)st.st_blocks * 512;
+	if (need > room)
+		return fail(e, -ENOSPC, "%s: its file system has %llu bytes left, %llu will be written",
+			    j->request->target, (unsigned long long)room, (unsigned long long)need);
+	return 0;
+}
+
+/* In this order; nothing is written by any of them (a new file stays all holes). */
+static int (*const checks[])(struct create_job *, struct err *) = {
+	read_source, load_host, check_target, open_target, scan_target, make_plan, lay_out, check_room,
+};
+
+int create_job_prepare(const struct create_request *q, struct create_job *ret, struct err *e)
+{
+	int r = 0;
+
+	*ret = (struct create_job){ .request = q };
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(checks); i++)
+		r = interrupted ? fail(e, -EINTR, "interrupted; nothing was written") : checks[i](ret, e);
+	if (r < 0)
+		create_job_free(ret);
+	return r;
+}
+
+/*
+ * The old table must not lead to half-written partitions when the run ends early: sector 0, an old GPT header and its
+ * backup go first, if there is anything in them. These are the only sectors that are written twice.
+ */
+static int erase_old_table(struct create_job *j, struct err *e)
+{
+	struct device *d = j->device;
+	AUTO_FREE u8 *now = xcalloc(2, d->sector_size), *zeros = xcalloc(2, d->sector_size);
+	const struct {
+		u64 off;
+		size_t len;
+	} place[] = { { 0, 2 * d->sector_size }, { d->size - d->sector_size, d->sector_size } };
+	bool any = false;
+
+	for (size_t i = 0; i < ARRAY_SIZE(place); i++) {
+		int r = device_read(d, place[i].off, now, place[i].len, e);
+
+		if (r == 0 && memcmp(now, zeros, place[i].len) != 0) {
+			j->state = STICK_ERASED;
+			any = true;
+			r = device_write(d, place[i].off, zeros, place[i].len, e);
+		}
+		if (r < 0)
+			return r;
+	}
+	return any ? device_flush(d, e) : 0;
+}
+
+static int write_pass(struct create_job *j, struct err *e)
+{
+	struct progress *p = j->request->progress;
+
+	j->state = STICK_ERASED;
+	progress_begin(p, "write", writelist_bytes(j->build.pass));
+	return writelist_run(j->build.pass, j->device, p, e);
+}
+
+static int check_source_same(struct create_job *j, struct err *e)
+{
+	return source_changed(j->facts.source, e);
+}
+
+static int write_commit(struct create_job *j, struct err *e)
+{
+	return writelist_run(j->build.commit, j->device, NULL, e);
+}
+
+static int write_seal(struct create_job *j, struct err *e)
+{
+	int r = writelist_run(j->build.seal, j->device, NULL, e);
+
+	if (r == 0) {
+		j->state = STICK_COMPLETE;
+		progress_end(j->request->progress);
+	}
+	return r;
+}
+
+static const struct {
+	const char *what;
+	int (*run)(struct create_job *, struct err *);
+} steps[] = {
+	{ "erasing the old partition table", erase_old_table },
+	{ "writing", write_pass },
+	{ "reading the source", check_source_same },
+	{ "writing the boot sectors", write_commit },
+	{ "writing the partition table", write_seal },
+};
+
+/* The user must know what is left of the stick. */
+static int say_state(struct create_job *j, int r, struct err *e)
+{
+	const char *name = j->request->target;
+
+	progress_break(j->request->progress);
+	if (j->is_new_file)
+		return fail(e, r, "%s: not made, the unfinished file is removed", name);
+	if (j->state == STICK_UNTOUCHED)
+		return fail(e, r, "%s: nothing was written, it is as it was", name);
+	return fail(e, r, "%s: is not finished and does not boot, what was on it is lost; run create again", name);
+}
+
+int create_job_run(struct create_job *j, struct err *e)
+{
+	const struct create_request *q = j->request;
+	int r = q->confirm ? q->confirm(q->confirm_ctx, j, e) : 0;
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+		r = interrupted ? fail(e, -EINTR, "interrupted") : steps[i].run(j, e);
+		if (r < 0)
+			return say_state(j, fail(e, r, "%s", steps[i].what), e);
+	}
+	return 0;
+}
+
+void create_job_free(struct create_job *j)
+{
+	build_free(&j->build);
+	plan_free(j->plan);
+	scan_free(&j->scan);
+	drive_free(&j->drive);
+	device_free(j->device);
+	host_free(&j->host);
+	facts_free(&j->facts);
+	if (j->is_new_file && j->state != STICK_COMPLETE)
+		unlink(j->request->target);
+	*j = (struct create_job){ 0 };
+}

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "src/manifest.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+static const char first_line[] = "livestick-manifest";
+
+void manifest_set(struct manifest *m, const char *key, const char *value)
+{
+	struct manifest_setting *s = ARRAY_ADD(m->setting, m->n_settings, m->cap_settings);
+
+	s->key = xstrdup(key);
+	s->value = xstrdup(value);
+	for (char *p = s->value; *p; p++)
+		if (*p == '\n' || *p == '\r')
+			*p = ' ';
+}
+
+void manifest_setf(struct manifest *m, const char *key, const char *fmt, ...)
+{
+	AUTO_FREE char *value = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (vasprintf(&value, fmt, ap) < 0)
+		value = NULL;
+	va_end(ap);
+	manifest_set(m, key, value ? value : "");
+}
+
+const char *manifest_get(const struct manifest *m, const char *key)
+{
+	for (size_t i = 0; i < m->n_settings; i++)
+		if (strcmp(m->setting[i].key, key) == 0)
+			return m->setting[i].value;
+	return NULL;
+}
+
+struct sha256 *manifest_add_file(struct manifest *m, const char *path, u64 size)
+{
+	struct manifest_file *f = ARRAY_ADD(m->file, m->n_files, m->cap_files);
+
+	f->path = xstrdup(path);
+	f->size = size;
+	f->hash = sha256_new_sized(size);
+	return f->hash;
+}
+
+static void render(const struct manifest *m, struct buf *out)
+{
+	struct sha256 *content = sha256_new();
+	char hex[SHA256_HEX_SIZE];
+	u8 digest[SHA256_SIZE];
+
+	buf_addf(out, "%s %d\n", first_line, MANIFEST_FORMAT);
+	for (size_t i = 0; i < m->n_settings; i++)
+		buf_addf(out, "%s %s\n", m->setting[i].key, m->setting[i].value);
+	for (size_t i = 0; i < m->n_files; i++) {
+		size_t line = out->len;
+
+		sha256_hex(m->file[i].digest, hex);
+		buf_addf(out, "file %s %llu %s\n", hex, (unsigned long long)m->file[i].size, m->file[i].path);
+		if (strncmp(m->file[i].path, "/livestick/", 11) != 0)
+			sha256_add(content, out->s + line, out->len - line);
+	}
+	sha256_end(content, digest);
+	sha256_hex(digest, hex);
+	buf_addf(out, "content %s\n", hex);
+	sha256_of(out->s, out->len, digest);
+	sha256_hex(digest, hex);
+	buf_addf(out, "end %s\n", hex);
+}
+
+u64 manifest_size(const struct manifest *m)
+{
+	AUTO_BUF struct buf text = { 0 };
+
+	render(m, &text);
+	return text.len;
+}
+
+static int read_text(void *ctx, u64 off, void *buf, size_t len, struct err *e)
+{
+	struct manifest *m = ctx;
+
+	for (size_t i = 0; i < m->n_files; i++) {
+		sha256_end(m->file[i].hash, m->file[i].digest);
+		m->file[i].hash = NULL;
+	}
+	if (!m->text.len)
+		render(m, &m->text);
+	if (off > m->text.len || len > m->text.len - off)
+		return fail(e, -EIO, "manifest: is not as long as was planned");
+	memcpy(buf, m->text.s + off, len);
+	return 0;
+}
+
+struct input manifest_input(struct manifest *m)
+{
+	return (struct input){ .read = read_text, .ctx = m };
+}
+
+static int hex_digit(char c)
+{
+	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static bool parse_digest(const char *hex, u8 ret_digest[SHA256_SIZE])
+{
+	for (size_t i = 0; i < SHA256_SIZE; i++) {
+		int high = hex_digit(hex[2 * i]), low = high < 0 ? -1 : hex_digit(hex[2 * i + 1]);
+
+		if (low < 0)
+			return false;
+		ret_digest[i] = (u8)(high << 4 | low);
+	}
+	return true;
+}
+
+/* Absolute, without "//", "." and ".." parts: what we write ourselves. */
+static bool clean_path(const char *p)
+{
+	if (*p != '/' || !p[1])
+		return false;
+	while (*p == '/') {
+		size_t n = strcspn(++p, "/");
+
+		if (n == 0 || (n == 1 && p[0] == '.') || (n == 2 && p[0] == '.' && p[1] == '.'))
+			return false;
+		p += n;
+	}
+	return true;
+}
+
+/* "SHA256 SIZE /path" */
+static int parse_file(struct manifest *m, const char *line, struct err *e)
+{
+	struct manifest_file *f = ARRAY_ADD(m->file, m->n_files, m->cap_files);
+	char *end = NULL;
+
+	f->path = xstrdup("");
+	if (strlen(line) < 2 * SHA256_SIZE + 4 || !parse_digest(line, f->digest) || line[2 * SHA256_SIZE] != ' ')
+		return fail(e, -EINVAL, "a digest in it cannot be read");
+	line += 2 * SHA256_SIZE + 1;
+	if (*line < '0' || *line > '9')
+		return fail(e, -EINVAL, "a size in it cannot be read");
+	errno = 0;
+	f->size = strtoull(line, &end, 10);
+	if (errno || *end != ' ' || !clean_path(end + 1))
+		return fail(e, -EINVAL, "a size or path in it cannot be read");
+	free(f->path);
+	f->path = xstrdup(end + 1);
+	return 0;
+}
+
+static int parse_line(struct manifest *m, char *line, struct err *e)
+{
+	char *value = strchr(line, ' ');
+
+	if (!value)
+		return fail(e, -EINVAL, "a line in it has no value");
+	*value++ = '\0';
+	if (strcmp(line, "file") == 0)
+		return parse_file(m, value, e);
+	manifest_set(m, line, value);
+	return 0;
+}
+
+/* The last line is the digest of everything before it. */
+static int check_end(const char *text, size_t len, size_t *ret_body, struct err *e)
+{
+	const size_t last = strlen("end ") + 2 * SHA256_SIZE + 1;
+	u8 said[SHA256_SIZE], is[SHA256_SIZE];
+
+	if (len < last || memchr(text, '\0', len) || memcmp(text + len - last, "end ", 4) != 0 ||
+	    text[len - 1] != '\n' || !parse_digest(text + len - last + 4, said))
+		return fail(e, -EINVAL, "manifest: is cut short or no manifest");
+	sha256_of(text, len - last, is);
+	if (memcmp(said, is, SHA256_SIZE) != 0)
+		return fail(e, -EINVAL, "manifest: is damaged: its own digest differs");
+	*ret_body = len - last;
+	return 0;
+}
+
+int manifest_parse(const char *text, size_t len, struct manifest *ret, struct err *e)
+{
+	struct manifest m = { 0 };
+	AUTO_FREE char *body = NULL;
+	size_t body_len = 0;
+	char *line, *next;
+	int r = check_end(text, len, &body_len, e);
+
+	if (r < 0)
+		return r;
+	body = xstrndup(text, body_len);
+	for (line = body; r == 0 && *line; line = next) {
+		next = line + strcspn(line, "\n");
+		if (*next)
+			*next++ = '\0';
+		r = parse_line(&m, line, e);
+	}
+	if (r == 0 && (!m.n_settings || strcmp(m.setting[0].key, first_line) != 0))
+		r = fail(e, -EINVAL, "is no manifest");
+	if (r == 0 && strtoul(m.setting[0].value, NULL, 10) != MANIFEST_FORMAT)
+		r = fail(e, -EINVAL, "is of format %s, this livestick knows %d", m.setting[0].value, MANIFEST_FORMAT);
+	if (r < 0) {
+		manifest_free(&m);
+		return fail(e, r, "manifest");
+	}
+	*ret = m;
+	return 0;
+}
+
+void manifest_free(struct manifest *m)
+{
+	for (size_t i = 0; i < m->n_settings; i++) {
+		free(m->setting[i].key);
+		free(m->setting[i].value);
+	}
+	for (size_t i = 0; i < m->n_files; i++) {
+		free(m->file[i].path);
+		sha256_free(m->file[i].hash);
+	}
+	free(m->setting);
+	free(m->file);
+	buf_free(&m->text);
+	*m = (struct manifest){ 0 };
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The manifest of a slot or of the stick: what livestick wrote, with sizes and digests. What is not in a manifest is
+ * the user's. The text form is described in docs/stick.md; its length is known before any digest is, so that it can
+ * be laid out with the files it speaks of.
+ *
+ *	livestick-manifest 1
+ *	KEY VALUE                      any number of settings, value to the end of the line
+ *	file SHA256 SIZE /path         one a file, in the order on the medium
+ *	content SHA256                 of the file lines outside /livestick: the same for the same system on every stick
+ *	end SHA256                     of all the lines above
+ */
+#ifndef LIVESTICK_MANIFEST_H
+#define LIVESTICK_MANIFEST_H
+
+#include "src/base/buf.h"
+#include "src/base/input.h"
+#include "src/base/sha256.h"
+
+#define MANIFEST_FORMAT 1
+
+struct manifest_file {
+	char *path; /* absolute on BOOT; no line feed */
+	u64 size;
+	struct sha256 *hash; /* while writing: owned, sized; NULL once `digest` is known */
+	u8 digest[SHA256_SIZE];
+};
+
+struct manifest_setting {
+	char *key, *value;
+};
+
+struct manifest {
+	struct manifest_setting *setting;
+	size_t n_settings, cap_settings;
+	struct manifest_file *file;
+	size_t n_files, cap_files;
+	struct buf text; /* the text form, once made */
+};
+
+/* A value is one line: line feeds in it become blanks. */
+void manifest_set(struct manifest *m, const char *key, const char *value);
+void manifest_setf(struct manifest *m, const char *key, const char *fmt, ...) PRINTF_LIKE(3, 4);
+/* NULL: no such setting. */
+const char *manifest_get(const struct manifest *m, const char *key);
+
+/* Returns the hash that must be fed with the file's bytes, owned by the manifest. */
+struct sha256 *manifest_add_file(struct manifest *m, const char *path, u64 size);
+
+/* Length of the text form in bytes. */
+u64 manifest_size(const struct manifest *m);
+/* The text form as an input: made at the first read, so all files must have been hashed by then. */
+struct input manifest_input(struct manifest *m);
+
+/*
+ * Reads the text form, from an untrusted stick. -EINVAL says what is wrong: another format, damaged (its own digest
+ * differs), a path that is not absolute or has "..".
+ */
+MUST_CHECK int manifest_parse(const char *text, size_t len, struct manifest *ret, struct err *e);
+void manifest_free(struct manifest *m);
+
+#endif

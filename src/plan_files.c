@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "src/plan_files.h"
+
+#include <fnmatch.h>
+
+struct choice {
+	struct plan *plan;
+	const struct node **named; /* kernels and initrds that a menu entry needs */
+	size_t n_named, cap_named;
+	const struct node *menu_dir; /* where the source's BIOS menu lies */
+};
+
+static bool is_named(const struct choice *c, const struct node *n)
+{
+	for (size_t i = 0; i < c->n_named; i++)
+		if (c->named[i] == n)
+			return true;
+	return false;
+}
+
+static void add_named(struct choice *c, const char *path)
+{
+	const struct node *n = source_find(c->plan->facts->source, path);
+
+	if (!n || is_named(c, n))
+		return;
+	c->named = array_grow(c->named, c->n_named, &c->cap_named, sizeof(*c->named));
+	c->named[c->n_named++] = n;
+}
+
+static bool below(const struct node *n, const struct node *dir)
+{
+	for (; n; n = n->parent)
+		if (n == dir)
+			return true;
+	return false;
+}
+
+/* Only a directory that is a loader's by its name: a menu may also lie among the system's own files. */
+static bool rule_menu_dir(const struct choice *c, const struct node *n)
+{
+	return c->menu_dir && below(n, c->menu_dir) &&
+	       (strcasecmp(c->menu_dir->name, "isolinux") == 0 || strcasecmp(c->menu_dir->name, "syslinux") == 0);
+}
+
+static bool rule_isolinux(const struct choice *c, const struct node *n)
+{
+	static const char *const file[] = { "isolinux.bin", "isohdpfx.bin", "boot.cat", "ldlinux.sys" };
+
+	(void)c;
+	if (n->type != NODE_FILE)
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(file); i++)
+		if (strcasecmp(n->name, file[i]) == 0)
+			return true;
+	return false;
+}
+
+static bool rule_uefi(const struct choice *c, const struct node *n)
+{
+	static const char *const path[] = { "/EFI", "/boot/grub", "/efi.img", "/boot/efi.img" };
+	const struct source *s = c->plan->facts->source;
+
+	for (size_t i = 0; i < ARRAY_SIZE(path); i++)
+		if (source_find(s, path[i]) == n)
+			return true;
+	return false;
+}
+
+static bool rule_boot_image(const struct choice *c, const struct node *n)
+{
+	const struct source *s = c->plan->facts->source;
+
+	if (n->n_extents != 1)
+		return false;
+	for (size_t i = 0; i < s->n_boot_images; i++)
+		if (s->boot_images[i].off == n->extents[0].off)
+			return true;
+	return false;
+}
+
+static bool rule_unnamed_kernel(const struct choice *c, const struct node *n)
+{
+	static const char *const pattern[] = { "vmlinuz*", "bzimage*", "initrd*", "initramfs*" };
+
+	(void)c;
+	if (n->type != NODE_FILE)
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(pattern); i++)
+		if (fnmatch(pattern[i], n->name, FNM_CASEFOLD) == 0)
+			return true;
+	return false;
+}
+
+static bool rule_symlink(const struct choice *c, const struct node *n)
+{
+	(void)c;
+	return n->type == NODE_SYMLINK;
+}
+
+/* The first rule that holds keeps a node off the stick; files that a menu entry names are never asked. */
+static const struct {
+	const char *why;
+	bool (*holds)(const struct choice *c, const struct node *n);
+} rules[] = {
+	{ "the image's own BIOS loader and menu: the stick has SYSLINUX and a menu of its own", rule_menu_dir },
+	{ "the image's own BIOS loader: the stick has SYSLINUX", rule_isolinux },
+	{ "UEFI loader: this livestick makes sticks that boot by BIOS", rule_uefi },
+	{ "boot image of the CD", rule_boot_image },
+	{ "a kernel or initrd that no menu entry names", rule_unnamed_kernel },
+	{ "a symbolic link, which FAT cannot hold", rule_symlink },
+};
+
+static const char *why_left(const struct choice *c, const struct node *n)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(rules); i++)
+		if (rules[i].holds(c, n))
+			return rules[i].why;
+	return NULL;
+}
+
+static void leave(struct choice *c, const struct node *n, const char *why)
+{
+	struct plan *p = c->plan;
+	struct plan_leave *l = ARRAY_ADD(p->leave, p->n_leave, p->cap_leave);
+
+	l->node = n;
+	l->why = why;
+}
+
+static void count(const struct node *n, u64 *bytes, u64 *files)
+{
+	if (n->type == NODE_FILE) {
+		*bytes += n->size;
+		++*files;
+	}
+	for (size_t i = 0; i < n->n_children; i++)
+		count(n->children[i], bytes, files);
+}
+
+static bool holds_named(const struct choice *c, const struct node *dir)
+{
+	for (size_t i = 0; i < c->n_named; i++)
+		if (below(c->named[i], dir))
+			return true;
+	return false;
+}
+
+static void copy(struct choice *c, const struct node *n)
+{
+	struct plan *p = c->plan;
+	struct plan_copy *to = ARRAY_ADD(p->copy, p->n_copy, p->cap_copy);
+
+	to->node = n;
+	to->path = node_path(n);
+	if (n->type == NODE_FILE)
+		p->copy_bytes += n->size;
+}
+
+static void walk(struct choice *c, const struct node *dir)
+{
+	for (size_t i = 0; i < dir->n_children; i++) {
+		const struct node *n = dir->children[i];
+		const char *why = is_named(c, n) ? NULL : why_left(c, n);
+
+		if (why && !(n->type == NODE_DIR && holds_named(c, n))) {
+			leave(c, n, why);
+			continue;
+		}
+		if (n->type == NODE_DIR) {
+			copy(c, n);
+			walk(c, n);
+		} else if (!is_named(c, n)) {
+			copy(c, n);
+		}
+	}
+}
+
+void plan_choose_files(struct plan *p)
+{
+	struct choice c = { .plan = p };
+	const struct menu *menu = &p->facts->menu;
+	const struct node *config = source_find(p->facts->source, p->facts->menu_path);
+
+	for (size_t i = 0; i < menu->n; i++) {
+		add_named(&c, menu->entry[i].kernel);
+		for (size_t k = 0; k < menu->entry[i].n_initrds; k++)
+			add_named(&c, menu->entry[i].initrds[k]);
+	}
+	c.menu_dir = config ? config->parent : NULL;
+	for (size_t i = 0; i < c.n_named; i++)
+		copy(&c, c.named[i]);
+	walk(&c, p->facts->source->root);
+	for (size_t i = 0; i < p->n_leave; i++) {
+		count(p->leave[i].node, &p->leave[i].bytes, &p->leave[i].files);
+		p->leave_bytes += p->leave[i].bytes;
+	}
+	free(c.named);
+}

@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "src/render.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "src/verb.h"
+
+struct json_object *json_result(void)
+{
+	struct json_object *o = json_object_new_object();
+
+	json_object_object_add(o, "format", json_object_new_int(1));
+	return o;
+}
+
+void json_add_text(struct json_object *o, const char *key, const char *text)
+{
+	AUTO_FREE char *safe = escaped(text ? text : "");
+
+	json_object_object_add(o, key, json_object_new_string(safe));
+}
+
+void json_add_bytes(struct json_object *o, const char *key, u64 bytes)
+{
+	json_object_object_add(o, key, json_object_new_uint64(bytes));
+}
+
+void json_add_bool(struct json_object *o, const char *key, bool value)
+{
+	json_object_object_add(o, key, json_object_new_boolean(value));
+}
+
+int json_print(struct json_object *o, struct err *e)
+{
+	puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
+	json_object_put(o);
+	return finish_stdout(e);
+}
+
+static const char *role_name(enum part_role role)
+{
+	return role == PART_BOOT ? "BOOT" : "DATA";
+}
+
+static void layout_text(const struct plan *p, struct buf *out)
+{
+	const struct layout *l = &p->layout;
+
+	buf_addf(out, "Stick    %s, ", l->table == TABLE_GPT ? "GPT" : "MBR");
+	buf_add_size(out, l->device_size);
+	buf_addf(out, ", room for %s\n", l->slots == 2 ? "two systems" : "one system");
+	for (size_t i = 0; i < l->n_parts; i++) {
+		const struct part *part = &l->part[i];
+		bool boot = part->role == PART_BOOT;
+
+		buf_addf(out, "  p%zu %s  %-5s at %llu MiB, ", i + 1, role_name(part->role), boot ? "FAT32" : "ext4",
+			 (unsigned long long)(part->start / MIB));
+		buf_add_size(out, part->size);
+		buf_addf(out, ", label %s, UUID %s\n", boot ? p->boot_label : p->data_label,
+			 boot ? p->medium.boot_uuid : p->medium.data_uuid);
+	}
+}
+
+static void menu_text(const struct menu *m, struct buf *out)
+{
+	for (size_t i = 0; i < m->n; i++) {
+		const struct menu_entry *entry = &m->entry[i];
+
+		buf_addf(out, "  %c ", entry->is_default ? '*' : ' ');
+		buf_add_escaped(out, entry->title);
+		buf_adds(out, "\n      ");
+		buf_add_escaped(out, entry->kernel);
+		for (size_t k = 0; k < entry->n_initrds; k++) {
+			buf_adds(out, k ? "," : "  initrd ");
+			buf_add_escaped(out, entry->initrds[k]);
+		}
+		buf_adds(out, "\n      ");
+		buf_add_escaped(out, entry->args);
+		buf_adds(out, "\n");
+	}
+}
+
+static void files_text(const struct plan *p, struct buf *out)
+{
+	buf_adds(out, "Copied   ");
+	buf_add_size(out, p->copy_bytes);
+	buf_adds(out, "\n");
+	for (size_t i = 0; i < p->n_copy; i++) {
+		if (p->copy[i].node->type == NODE_DIR)
+			continue;
+		buf_addf(out, "  %14llu  ", (unsigned long long)p->copy[i].node->size);
+		buf_add_escaped(out, p->copy[i].path);
+		buf_adds(out, "\n");
+	}
+	buf_adds(out, "Left out ");
+	buf_add_size(out, p->leave_bytes);
+	buf_adds(out, "\n");
+	for (size_t i = 0; i < p->n_leave; i++) {
+		const struct plan_leave *l = &p->leave[i];
+		AUTO_FREE char *path = node_path(l->node);
+
+		buf_addf(out, "  %14llu  ", (unsigned long long)l->bytes);
+		buf_add_escaped(out, path);
+		if (l->node->type == NODE_DIR)
+			buf_addf(out, "/ (%llu files)", (unsigned long long)l->files);
+		buf_addf(out, ": %s\n", l->why);
+	}
+}
+
+void render_plan(const struct plan *p, const struct build *b, struct buf *out)
+{
+	layout_text(p, out);
+	buf_addf(out, "Menu     comes up after %u s\n", p->menu.timeout_ds / 10);
+	menu_text(&p->menu, out);
+	files_text(p, out);
+	for (const char *const *l = p->facts->family->limits; l && *l; l++)
+		buf_addf(out, "Note     %s\n", *l);
+	if (b) {
+		u64 all = writelist_bytes(b->pass) + writelist_bytes(b->commit) + writelist_bytes(b->seal);
+
+		buf_addf(out, "To write %llu bytes (", (unsigned long long)all);
+		buf_add_size(out, all);
+		buf_adds(out, ")\n");
+	}
+}
+
+static struct json_object *menu_json(const struct menu *m)
+{
+	struct json_object *list = json_object_new_array();
+
+	for (size_t i = 0; i < m->n; i++) {
+		const struct menu_entry *entry = &m->entry[i];
+		struct json_object *o = json_object_new_object(), *initrds = json_object_new_array();
+
+		json_add_text(o, "id", entry->id);
+		json_add_text(o, "title", entry->title);
+		json_add_text(o, "kernel", entry->kernel);
+		for (size_t k = 0; k < entry->n_initrds; k++) {
+			AUTO_FREE char *path = escaped(entry->initrds[k]);
+
+			json_object_array_add(initrds, json_object_new_string(path));
+		}
+		json_object_object_add(o, "initrds", initrds);
+		json_add_text(o, "args", entry->args);
+		json_add_bool(o, "default", entry->is_default);
+		json_object_array_add(list, o);
+	}
+	return list;
+}
+
+static struct json_object *layout_json(const struct plan *p)
+{
+	struct json_object *list = json_object_new_array();
+
+	for (size_t i = 0; i < p->layout.n_parts; i++) {
+		const struct part *part = &p->layout.part[i];
+		struct json_object *o = json_object_new_object();
+		bool boot = part->role == PART_BOOT;
+
+		json_add_text(o, "role", role_name(part->role));
+		json_add_text(o, "fs", boot ? "fat32" : "ext4");
+		json_add_bytes(o, "start", part->start);
+		json_add_bytes(o, "size", part->size);
+		json_add_text(o, "label", boot ? p->boot_label : p->data_label);
+		json_add_text(o, "uuid", boot ? p->medium.boot_uuid : p->medium.data_uuid);
+		json_object_array_add(list, o);
+	}
+	return list;
+}
+
+static struct json_object *copied_json(const struct plan *p)
+{
+	struct json_object *list = json_object_new_array();
+
+	for (size_t i = 0; i < p->n_copy; i++) {
+		struct json_object *o;
+
+		if (p->copy[i].node->type == NODE_DIR)
+			continue;
+		o = json_object_new_object();
+		json_add_text(o, "path", p->copy[i].path);
+		json_add_bytes(o, "size", p->copy[i].node->size);
+		json_object_array_add(list, o);
+	}
+	return list;
+}
+
+static struct json_object *left_json(const struct plan *p)
+{
+	struct json_object *list = json_object_new_array();
+
+	for (size_t i = 0; i < p->n_leave; i++) {
+		struct json_object *o = json_object_new_object();
+		AUTO_FREE char *path = node_path(p->leave[i].node);
+
+		json_add_text(o, "path", path);
+		json_add_bytes(o, "size", p->leave[i].bytes);
+		json_add_bytes(o, "files", p->leave[i].files);
+		json_add_text(o, "why", p->leave[i].why);
+		json_object_array_add(list, o);
+	}
+	return list;
+}
+
+struct json_object *render_plan_json(const struct plan *p, const struct build *b)
+{
+	struct json_object *o = json_object_new_object();
+
+	json_add_text(o, "table", p->layout.table == TABLE_GPT ? "gpt" : "mbr");
+	json_add_bytes(o, "size", p->layout.device_size);
+	json_object_object_add(o, "slots", json_object_new_int((int)p->layout.slots));
+	json_object_object_add(o, "partitions", layout_json(p));
+	json_object_object_add(o, "menu", menu_json(&p->menu));
+	json_add_bytes(o, "copied_bytes", p->copy_bytes);
+	json_object_object_add(o, "copied", copied_json(p));
+	json_add_bytes(o, "left_out_bytes", p->leave_bytes);
+	json_object_object_add(o, "left_out", left_json(p));
+	if (b)
+		json_add_bytes(o, "bytes_to_write",
+			       writelist_bytes(b->pass) + writelist_bytes(b->commit) + writelist_bytes(b->seal));
+	return o;
+}
+
+void render_scan(const struct scan *s, struct buf *out)
+{
+	if (!*s->table && !s->n_parts)
+		buf_adds(out, "  nothing that is known: no partition table, no file system\n");
+	if (*s->table) {
+		buf_adds(out, "  partition table ");
+		buf_add_escaped(out, s->table);
+		buf_adds(out, "\n");
+	}
+	for (size_t i = 0; i < s->n_parts; i++) {
+		const struct scan_part *part = &s->part[i];
+
+		if (part->number)
+			buf_addf(out, "  p%-3u ", part->number);
+		else
+			buf_adds(out, "  all  ");
+		buf_add_size(out, part->size);
+		buf_adds(out, "  ");
+		buf_add_escaped(out, *part->fs ? part->fs : "unknown content");
+		if (*part->label) {
+			buf_adds(out, "  \"");
+			buf_add_escaped(out, part->label);
+			buf_adds(out, "\"");
+		}
+		buf_adds(out, part->active ? "  (active)\n" : "\n");
+	}
+}
+
+struct json_object *render_scan_json(const struct scan *s)
+{
+	struct json_object *o = json_object_new_object(), *list = json_object_new_array();
+
+	json_add_text(o, "table", s->table);
+	json_add_text(o, "id", s->id);
+	for (size_t i = 0; i < s->n_parts; i++) {
+		const struct scan_part *part = &s->part[i];
+		struct json_object *p = json_object_new_object();
+
+		json_object_object_add(p, "number", json_object_new_int((int)part->number));
+		json_add_bytes(p, "start", part->start);
+		json_add_bytes(p, "size", part->size);
+		json_add_text(p, "type", part->type);
+		json_add_text(p, "name", part->name);
+		json_add_text(p, "uuid", part->uuid);
+		json_add_bool(p, "active", part->active);
+		json_add_text(p, "fs", part->fs);
+		json_add_text(p, "label", part->label);
+		json_add_text(p, "fs_uuid", part->fs_uuid);
+		json_object_array_add(list, p);
+	}
+	json_object_object_add(o, "partitions", list);
+	return o;
+}
+
+void render_facts(const struct facts *f, struct buf *out)
+{
+	buf_adds(out, "Source   ");
+	buf_add_escaped(out, f->source->path);
+	buf_addf(out, " (%s", f->source->format);
+	if (f->source->size) {
+		buf_adds(out, ", ");
+		buf_add_size(out, f->source->size);
+	}
+	buf_adds(out, ")\nLabel    ");
+	buf_add_escaped(out, f->source->volume_id);
+	if (*f->source->created) {
+		buf_adds(out, ", made ");
+		buf_add_escaped(out, f->source->created);
+	}
+	buf_addf(out, "\nFamily   %s%s\nMenu     ", f->family->title,
+		 f->family_forced ? ", because --family says so" : "");
+	buf_add_escaped(out, f->menu_path);
+	buf_adds(out, "\n");
+	menu_text(&f->menu, out);
+	for (size_t i = 0; i < f->source->n_warnings; i++) {
+		buf_adds(out, "Warning  ");
+		buf_add_escaped(out, f->source->warnings[i]);
+		buf_adds(out, "\n");
+	}
+}
+
+struct json_object *render_facts_json(const struct facts *f)
+{
+	struct json_object *o = json_object_new_object(), *warnings = json_object_new_array();
+
+	json_add_text(o, "path", f->source->path);
+	json_add_text(o, "kind", f->source->format);
+	json_add_bytes(o, "size", f->source->size);
+	json_add_text(o, "label", f->source->volume_id);
+	json_add_text(o, "created", f->source->created);
+	json_add_text(o, "family", f->family->name);
+	json_add_bool(o, "family_forced", f->family_forced);
+	json_add_text(o, "menu_path", f->menu_path);
+	json_object_object_add(o, "menu", menu_json(&f->menu));
+	for (size_t i = 0; i < f->source->n_warnings; i++) {
+		AUTO_FREE char *text = escaped(f->source->warnings[i]);
+
+		json_object_array_add(warnings, json_object_new_string(text));
+	}
+	json_object_object_add(o, "warnings", warnings);
+	return o;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * A stick that livestick made, as it is found: its manifests, read from BOOT. All of it is untrusted.
+ */
+#ifndef LIVESTICK_STICK_H
+#define LIVESTICK_STICK_H
+
+#include "partition/scan.h"
+#include "src/manifest.h"
+
+enum slot { SLOT_A, SLOT_B, N_SLOTS };
+
+struct stick {
+	struct scan scan;
+	bool is_ours;               /* there is a manifest of the stick */
+	struct manifest manifest;   /* of the stick */
+	bool has_slot[N_SLOTS];
+	struct manifest slot[N_SLOTS];
+	char default_entry[33];     /* what switch.cfg names, "" if it cannot be read */
+	char *damage;               /* what could not be read although it should be there; NULL: nothing */
+};
+
+/* 0 also for a device that is no stick of ours (is_ours is false then). */
+MUST_CHECK int stick_read(struct device *d, struct stick *ret, struct err *e);
+void stick_free(struct stick *s);
+
+#endif

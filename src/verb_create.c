@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "src/job_create.h"
+#include "src/render.h"
+#include "src/verb.h"
+
+struct state {
+	struct create_request request;
+	const char *seed;
+	bool yes, quiet, json;
+	enum progress_mode progress;
+	bool progress_given;
+};
+
+static const struct verb_option options[] = {
+	{ "size", "SIZE", "make the image file TARGET of this size (8G, 512M)" },
+	{ "table", "mbr|gpt", "partition table (mbr)" },
+	{ "persist-size", "SIZE", "size of the persistence partition (all that is left)" },
+	{ "persist-label", "NAME", "its label (one of the stick's own)" },
+	{ "no-persist", NULL, "no persistence partition: nothing is kept" },
+	{ "append", "ARGS", "kernel arguments for every menu entry" },
+	{ "slots", "1|2", "room for one system or two (two when the stick is large enough)" },
+	{ "family", "NAME", "take the live system to be of this family" },
+	{ "seed", "TEXT", "derive all ids from TEXT: the same stick every time" },
+	{ "allow-fixed", NULL, "also write a drive that is not removable; never the one the system runs from" },
+	{ "dry-run", NULL, "show the whole plan, write nothing" },
+	{ "yes", NULL, "do not ask before TARGET is wiped" },
+	{ "json", NULL, "the result as one JSON object" },
+	{ "progress", "MODE", "auto, bar, lines, json or none" },
+	{ "quiet", NULL, "no progress, no talk" },
+};
+
+static int set_progress(struct state *s, const char *value, struct err *e)
+{
+	static const struct {
+		const char *name;
+		enum progress_mode mode;
+	} modes[] = { { "bar", PROGRESS_BAR }, { "lines", PROGRESS_LINES }, { "json", PROGRESS_JSON },
+		      { "none", PROGRESS_NONE } };
+
+	if (strcmp(value, "auto") == 0)
+		return 0;
+	for (size_t i = 0; i < ARRAY_SIZE(modes); i++) {
+		if (strcmp(value, modes[i].name) == 0) {
+			s->progress = modes[i].mode;
+			s->progress_given = true;
+			return 0;
+		}
+	}
+	return fail_as(e, EXIT_USAGE, -EINVAL, "--progress %s: is none of auto, bar, lines, json, none", value);
+}
+
+/* One of two words; returns which, or -EINVAL. */
+static int one_of(const char *option, const char *value, const char *first, const char *second, struct err *e)
+{
+	if (strcmp(value, first) == 0)
+		return 0;
+	if (strcmp(value, second) == 0)
+		return 1;
+	return fail_as(e, EXIT_USAGE, -EINVAL, "--%s %s: is neither %s nor %s", option, value, first, second);
+}
+
+static int set_value(struct state *s, const char *option, const char *value, struct err *e)
+{
+	struct plan_options *plan = &s->request.plan;
+	int r = 0;
+
+	if (strcmp(option, "size") == 0)
+		return parse_size(option, value, &s->request.make_size, e);
+	if (strcmp(option, "persist-size") == 0)
+		return parse_size(option, value, &plan->data_size, e);
+	if (strcmp(option, "progress") == 0)
+		return set_progress(s, value, e);
+	if (strcmp(option, "table") == 0) {
+		r = one_of(option, value, "mbr", "gpt", e);
+		plan->table = r == 1 ? TABLE_GPT : TABLE_MBR;
+	} else if (strcmp(option, "slots") == 0) {
+		r = one_of(option, value, "1", "2", e);
+		plan->slots = (unsigned)r + 1;
+	} else if (strcmp(option, "persist-label") == 0) {
+		plan->data_label = value;
+	} else if (strcmp(option, "append") == 0) {
+		plan->append = value;
+	} else if (strcmp(option, "family") == 0) {
+		s->request.family = value;
+	} else {
+		s->seed = value;
+	}
+	return r < 0 ? r : 0;
+}
+
+static int set(void *state, const char *option, const char *value, struct err *e)
+{
+	struct state *s = state;
+	const struct {
+		const char *name;
+		bool *to;
+	} switches[] = {
+		{ "no-persist", &s->request.plan.no_data }, { "allow-fixed", &s->request.allow_fixed },
+		{ "dry-run", &s->request.dry_run },	    { "yes", &s->yes },
+		{ "json", &s->json },			    { "quiet", &s->quiet },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(switches); i++) {
+		if (strcmp(option, switches[i].name) == 0) {
+			*switches[i].to = true;
+			return 0;
+		}
+	}
+	return set_value(s, option, value, e);
+}
+
+/* SOURCE_DATE_EPOCH (reproducible-builds.org) wins; with a seed no clock may show; else it is now. */
+static int choose_time(struct state *s, struct err *e)
+{
+	const char *epoch = getenv("SOURCE_DATE_EPOCH");
+	char *end = NULL;
+
+	if (epoch && *epoch) {
+		errno = 0;
+		s->request.plan.time = strtoimax(epoch, &end, 10);
+		if (errno || *end || s->request.plan.time < 0)
+			return fail_as(e, EXIT_USAGE, -EINVAL, "SOURCE_DATE_EPOCH=%s: is not a number of seconds", epoch);
+		return 0;
+	}
+	s->request.time_from_source = s->seed != NULL;
+	s->request.plan.time = s->seed ? 0 : time(NULL);
+	return 0;
+}
+
+/* "/dev/sdb" may be answered in full or as "sdb". */
+static bool names_target(const char *answer, const char *target)
+{
+	const char *slash = strrchr(target, '/');
+
+	return strcmp(answer, target) == 0 || (slash && strcmp(answer, slash + 1) == 0);
+}
+
+static void show_target(const struct create_job *j, struct buf *out)
+{
+	const struct drive *d = &j->drive;
+
+	buf_add_escaped(out, j->request->target);
+	if (j->device->is_block) {
+		buf_adds(out, ": ");
+		buf_add_escaped(out, d->vendor);
+		buf_adds(out, *d->vendor ? " " : "");
+		buf_add_escaped(out, d->model);
+		if (*d->serial) {
+			buf_adds(out, ", serial ");
+			buf_add_escaped(out, d->serial);
+		}
+	}
+	buf_adds(out, ", ");
+	buf_add_size(out, j->device->size);
+	buf_adds(out, "\nIt holds now:\n");
+	render_scan(&j->scan, out);
+	buf_adds(out, "ALL OF THIS WILL BE LOST. To go on, type the name ");
+	buf_add_escaped(out, j->request->target);
+	buf_adds(out, ": ");
+}
+
+static int confirm(void *ctx, const struct create_job *j, struct err *e)
+{
+	const struct state *s = ctx;
+	AUTO_BUF struct buf text = { 0 };
+	char answer[4096];
+
+	if (s->yes || j->target_is_empty)
+		return 0;
+	show_target(j, &text);
+	fputs(text.s, stderr);
+	fflush(stderr);
+	if (!fgets(answer, sizeof(answer), stdin))
+		return fail_refused(e, -ECANCELED, "%s: not wiped: nobody agreed (--yes is for scripts)",
+				    j->request->target);
+	answer[strcspn(answer, "\r\n")] = '\0';
+	if (!names_target(answer, j->request->target))
+		return fail_refused(e, -ECANCELED, "%s: not wiped: the answer is not its name", j->request->target);
+	return 0;
+}
+
+static struct json_object *result_json(const struct create_job *j)
+{
+	struct json_object *o = json_result();
+
+	json_add_text(o, "target", j->request->target);
+	json_add_bool(o, "written", j->state == STICK_COMPLETE);
+	json_object_object_add(o, "source", render_facts_json(&j->facts));
+	json_object_object_add(o, "holds_now", render_scan_json(&j->scan));
+	json_object_object_add(o, "plan", render_plan_json(j->plan, &j->build));
+	return o;
+}
+
+static int show_plan(const struct state *s, const struct create_job *j, struct err *e)
+{
+	AUTO_BUF struct buf text = { 0 };
+
+	if (s->json)
+		return json_print(result_json(j), e);
+	render_facts(&j->facts, &text);
+	buf_adds(&text, "Target   ");
+	buf_add_escaped(&text, j->request->target);
+	buf_adds(&text, "\n");
+	render_plan(j->plan, &j->build, &text);
+	fputs(text.s, stdout);
+	return finish_stdout(e);
+}
+
+static int show_result(const struct state *s, const struct create_job *j, struct err *e)
+{
+	AUTO_BUF struct buf text = { 0 };
+
+	if (s->json)
+		return json_print(result_json(j), e);
+	buf_add_escaped(&text, j->request->target);
+	buf_adds(&text, ": ");
+	buf_add_escaped(&text, *j->facts.source->volume_id ? j->facts.source->volume_id : j->facts.source->path);
+	buf_addf(&text, " (%s) is on it; ", j->facts.family->name);
+	if (j->request->plan.no_data)
+		buf_adds(&text, "nothing will be kept");
+	else
+		buf_add_size(&text, layout_part(&j->plan->layout, PART_DATA)->size);
+	buf_adds(&text, j->request->plan.no_data ? "\n" : " for what is to be kept\n");
+	fputs(text.s, stdout);
+	return finish_stdout(e);
+}
+
+static enum progress_mode progress_mode(const struct state *s)
+{
+	if (s->quiet)
+		return PROGRESS_NONE;
+	if (s->progress_given)
+		return s->progress;
+	return isatty(STDERR_FILENO) ? PROGRESS_BAR : PROGRESS_LINES;
+}
+
+static int run(void *state, int argc, char **argv, struct err *e)
+{
+	struct state *s = state;
+	struct create_job job;
+	int r = choose_time(s, e);
+
+	(void)argc;
+	if (s->seed)
+		seed_from_text(s->seed, &s->request.plan.seed);
+	else if (r == 0)
+		r = seed_random(&s->request.plan.seed, e);
+	if (r == 0 && s->request.plan.no_data && (s->request.plan.data_size || s->request.plan.data_label))
+		r = fail_as(e, EXIT_USAGE, -EINVAL, "--no-persist does not go with --persist-size or --persist-label");
+	if (r < 0)
+		return r;
+	s->request.source = argv[0];
+	s->request.target = argv[1];
+	s->request.confirm = confirm;
+	s->request.confirm_ctx = s;
+	s->request.progress = progress_new(progress_mode(s), stderr, NULL);
+	r = create_job_prepare(&s->request, &job, e);
+	if (r == 0) {
+		if (s->request.dry_run)
+			r = show_plan(s, &job, e);
+		else if ((r = create_job_run(&job, e)) == 0 && !s->quiet)
+			r = show_result(s, &job, e);
+		create_job_free(&job);
+	}
+	progress_free(s->request.progress);
+	return r;
+}
+
+const struct verb verb_create = {
+	.name = "create",
+	.args = "SOURCE TARGET",
+	.help = "wipe TARGET (a drive or an image file) and make a stick of SOURCE (an ISO) on it",
+	.min_args = 2,
+	.max_args = 2,
+	.option = options,
+	.n_options = ARRAY_SIZE(options),
+	.set = set,
+	.run = run,
+	.state_size = sizeof(struct state),
+};

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "src/media/guard.h"
+#include "src/render.h"
+#include "src/stick.h"
+#include "src/verb.h"
+
+struct state {
+	bool json;
+	const char *family;
+};
+
+static const struct verb_option options[] = {
+	{ "family", "NAME", "take the live system of a source to be of this family" },
+	{ "json", NULL, "the result as one JSON object" },
+};
+
+static int set(void *state, const char *option, const char *value, struct err *e)
+{
+	struct state *s = state;
+
+	(void)e;
+	if (strcmp(option, "json") == 0)
+		s->json = true;
+	else
+		s->family = value;
+	return 0;
+}
+
+static void date_text(const char *seconds, struct buf *out)
+{
+	time_t t = (time_t)strtoll(seconds ? seconds : "0", NULL, 10);
+	char text[32] = "";
+	struct tm tm;
+
+	if (gmtime_r(&t, &tm))
+		strftime(text, sizeof(text), "%Y-%m-%d", &tm);
+	buf_adds(out, text);
+}
+
+static u64 manifest_bytes(const struct manifest *m)
+{
+	u64 sum = 0;
+
+	for (size_t i = 0; i < m->n_files; i++)
+		sum += m->file[i].size;
+	return sum;
+}
+
+static const char *text_or(const char *text, const char *other)
+{
+	return text && *text ? text : other;
+}
+
+static void slot_text(const struct stick *s, int i, struct buf *out)
+{
+	const struct manifest *m = &s->slot[i];
+
+	buf_addf(out, "Slot %c   ", 'a' + i);
+	buf_add_escaped(out, text_or(manifest_get(m, "volume"), "without a label"));
+	buf_adds(out, " (");
+	buf_add_escaped(out, text_or(manifest_get(m, "family"), "unknown family"));
+	buf_adds(out, "), from ");
+	buf_add_escaped(out, text_or(manifest_get(m, "source"), "an unknown source"));
+	buf_adds(out, ", written ");
+	date_text(manifest_get(m, "written"), out);
+	buf_addf(out, ", %zu files, ", m->n_files);
+	buf_add_size(out, manifest_bytes(m));
+	buf_adds(out, s->default_entry[0] == 'a' + i ? ", starts by default\n" : "\n");
+}
+
+static int show_stick_text(const struct stick *s, const struct device *d, struct err *e)
+{
+	AUTO_BUF struct buf out = { 0 };
+
+	buf_add_escaped(&out, d->name);
+	buf_adds(&out, ": ");
+	buf_add_size(&out, d->size);
+	buf_adds(&out, s->is_ours ? ", a stick made by livestick\n" : ", not made by livestick\n");
+	render_scan(&s->scan, &out);
+	for (int i = 0; i < N_SLOTS; i++)
+		if (s->has_slot[i])
+			slot_text(s, i, &out);
+	if (s->is_ours) {
+		buf_adds(&out, "Keeps    on the partition labelled ");
+		buf_add_escaped(&out, text_or(manifest_get(&s->manifest, "data-label"), "(unknown)"));
+		buf_adds(&out, "\n");
+	}
+	if (s->damage) {
+		buf_adds(&out, "Damaged  ");
+		buf_add_escaped(&out, s->damage);
+		buf_adds(&out, "\n");
+	}
+	fputs(out.s, stdout);
+	return finish_stdout(e);
+}
+
+static struct json_object *manifest_json(const struct manifest *m)
+{
+	struct json_object *o = json_object_new_object();
+
+	for (size_t i = 0; i < m->n_settings; i++) {
+		AUTO_FREE char *key = escaped(m->setting[i].key);
+
+		json_add_text(o, key, m->setting[i].value);
+	}
+	json_add_bytes(o, "files", m->n_files);
+	json_add_bytes(o, "bytes", manifest_bytes(m));
+	return o;
+}
+
+static int show_stick_json(const struct stick *s, const struct device *d, struct err *e)
+{
+	struct json_object *o = json_result(), *slots = json_object_new_object();
+
+	json_add_text(o, "what", "stick");
+	json_add_text(o, "path", d->name);
+	json_add_bytes(o, "size", d->size);
+	json_add_bool(o, "made_by_livestick", s->is_ours);
+	json_object_object_add(o, "holds_now", render_scan_json(&s->scan));
+	for (int i = 0; i < N_SLOTS; i++)
+		if (s->has_slot[i])
+			json_object_object_add(slots, i ? "b" : "a", manifest_json(&s->slot[i]));
+	if (s->is_ours)
+		json_object_object_add(o, "stick", manifest_json(&s->manifest));
+	json_object_object_add(o, "slots", slots);
+	json_add_text(o, "default_entry", s->default_entry);
+	json_add_text(o, "damage", s->damage);
+	return json_print(o, e);
+}
+
+static int inspect_stick(const struct state *st, struct device *d, struct err *e)
+{
+	struct stick s;
+	int r = stick_read(d, &s, e);
+
+	if (r < 0)
+		return r;
+	r = st->json ? show_stick_json(&s, d, e) : show_stick_text(&s, d, e);
+	stick_free(&s);
+	return r;
+}
+
+/* What a stick of this source would be, short of a target: what is copied, what stays behind, how large it must be. */
+static int plan_of(const struct facts *f, struct host *host, struct plan **ret_plan, u64 *ret_smallest, struct err *e)
+{
+	struct plan_options o = { 0 };
+	struct plan_stick stick = { .sector_size = 512 };
+	int r = plan_smallest(f, host, &o, ret_smallest, e);
+
+	stick.size = *ret_smallest;
+	return r < 0 ? r : plan_make(f, host, &stick, &o, ret_plan, e);
+}
+
+static int show_source(const struct state *s, const struct facts *f, const struct plan *p, u64 smallest, struct err *e)
+{
+	AUTO_BUF struct buf text = { 0 };
+
+	if (s->json) {
+		struct json_object *o = json_result();
+
+		json_add_text(o, "what", "source");
+		json_object_object_add(o, "source", render_facts_json(f));
+		json_add_bytes(o, "smallest_stick", smallest);
+		json_object_object_add(o, "plan", render_plan_json(p, NULL));
+		return json_print(o, e);
+	}
+	render_facts(f, &text);
+	buf_adds(&text, "Needs    a stick of ");
+	buf_add_size(&text, smallest);
+	buf_adds(&text, " at least; on one as small:\n");
+	render_plan(p, NULL, &text);
+	fputs(text.s, stdout);
+	return finish_stdout(e);
+}
+
+static int inspect_source(const struct state *s, const char *path, struct err *e)
+{
+	struct facts facts;
+	struct host host = { 0 };
+	struct plan *plan = NULL;
+	u64 smallest = 0;
+	int r = facts_read(path, s->family, &facts, e);
+
+	if (r < 0)
+		return r;
+	r = host_load(false, &host, e);
+	if (r == 0)
+		r = plan_of(&facts, &host, &plan, &smallest, e);
+	if (r == 0)
+		r = show_source(s, &facts, plan, smallest, e);
+	plan_free(plan);
+	host_free(&host);
+	facts_free(&facts);
+	return r;
+}
+
+/* A partition table and no ISO 9660 volume: the image of a stick, not a source. */
+static bool is_stick(const struct scan *s)
+{
+	for (size_t i = 0; i < s->n_parts; i++)
+		if (strcmp(s->part[i].fs, "iso9660") == 0 || strcmp(s->part[i].fs, "udf") == 0)
+			return false;
+	return *s->table != '\0';
+}
+
+static int run(void *state, int argc, char **argv, struct err *e)
+{
+	const struct state *s = state;
+	AUTO_DEVICE struct device *d = NULL;
+	struct scan scan = { 0 };
+	struct stat st;
+	int r;
+
+	(void)argc;
+	if (stat(argv[0], &st) < 0 || !(S_ISREG(st.st_mode) || S_ISBLK(st.st_mode)) || st.st_size == 0)
+		if (!S_ISBLK(st.st_mode))
+			return inspect_source(s, argv[0], e);
+	r = device_open(argv[0], false, &d, e);
+	if (r == 0)
+		r = scan_device(d, &scan, e);
+	if (r == 0 && (d->is_block || is_stick(&scan)))
+		r = inspect_stick(s, d, e);
+	else if (r == 0)
+		r = inspect_source(s, argv[0], e);
+	scan_free(&scan);
+	return r;
+}
+
+const struct verb verb_inspect = {
+	.name = "inspect",
+	.args = "SOURCE|TARGET",
+	.help = "what a source is and what would be made of it, or what is on a stick",
+	.min_args = 1,
+	.max_args = 1,
+	.option = options,
+	.n_options = ARRAY_SIZE(options),
+	.set = set,
+	.run = run,
+	.state_size = sizeof(struct state),
+};

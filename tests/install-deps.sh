@@ -1,0 +1,37 @@
+#!/bin/bash
+# Installs what building, trying and testing livestick needs on Debian 12, if it is missing. Called by the Makefile.
+#
+#   tests/install-deps.sh build|try|test|bench|fuzz
+set -euo pipefail
+
+build=(gcc make pkg-config libfdisk-dev libblkid-dev libext2fs-dev libssl-dev libjson-c-dev)
+run=(syslinux syslinux-common mtools)
+try=(qemu-system-x86 python3 xorriso isolinux squashfs-tools cpio zstd live-boot live-boot-initramfs-tools)
+test=(dosfstools e2fsprogs fdisk parted jq live-build debootstrap)
+bench=(nbdkit libnbd-bin fdisk dosfstools e2fsprogs time)
+fuzz=(clang libclang-rt-14-dev)
+
+case ${1:-} in
+build) want=("${build[@]}" "${run[@]}") ;;
+try) want=("${build[@]}" "${run[@]}" "${try[@]}") ;;
+test) want=("${build[@]}" "${run[@]}" "${try[@]}" "${test[@]}") ;;
+bench) want=("${build[@]}" "${run[@]}" "${try[@]}" "${bench[@]}") ;;
+fuzz) want=("${build[@]}" "${fuzz[@]}") ;;
+*) echo "usage: $0 build|try|test" >&2; exit 2 ;;
+esac
+
+missing=()
+for p in "${want[@]}"; do
+    dpkg-query -W -f '${Status}' "$p" 2>/dev/null | grep -q 'ok installed' || missing+=("$p")
+done
+[ ${#missing[@]} -eq 0 ] && exit 0
+
+echo "installing: ${missing[*]}" >&2
+sudo=()
+if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null || { echo "needs root or sudo to install: ${missing[*]}" >&2; exit 1; }
+    sudo=(sudo)
+fi
+# The talk of apt goes to stderr, so that a caller's last line stays the last.
+"${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq update >&2
+"${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install "${missing[@]}" >&2
