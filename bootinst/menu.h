@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The boot menu, whatever loader it was written for: entries with a title, a kernel, initrds, arguments. Read from
+ * the source's own configuration, changed by the plan, written for our loaders. Pure data: no I/O here.
+ */
+#ifndef LIVESTICK_BOOTINST_MENU_H
+#define LIVESTICK_BOOTINST_MENU_H
+
+#include "src/base/buf.h"
+#include "src/base/err.h"
+
+/* The kernel's COMMAND_LINE_SIZE on x86 without the NUL; it cuts off what is longer without a word. */
+#define MENU_ARGS_MAX 2047
+#define MENU_ID_MAX   32
+
+struct menu_entry {
+	char *id;       /* unique in the menu: 1 to MENU_ID_MAX of a-z 0-9 - _ */
+	char *title;    /* what the user sees: the distribution's words, hotkey marks removed */
+	char *kernel;   /* absolute path in the source tree */
+	char **initrds; /* absolute paths, in order */
+	size_t n_initrds, cap_initrds;
+	char *args; /* kernel command line without initrd= and BOOT_IMAGE=, blanks squeezed */
+	bool is_default;
+};
+
+struct menu {
+	struct menu_entry *entry;
+	size_t n, cap;
+	unsigned timeout_ds; /* tenths of a second; 0: waits for ever */
+	char *title;         /* NULL: none */
+};
+
+struct menu_entry *menu_add(struct menu *m);
+void menu_entry_add_initrd(struct menu_entry *e, const char *path);
+void menu_drop_last(struct menu *m);
+void menu_free(struct menu *m);
+
+/* An id made of `label` that no entry of `m` has yet: "Live (amd64)" -> "live-amd64", "live-amd64-2". The caller frees.
+ */
+MUST_CHECK char *menu_new_id(const struct menu *m, const char *label);
+
+/* Makes entry `i` the only default. */
+void menu_set_default(struct menu *m, size_t i);
+
+/*
+ * The absolute path of what a configuration calls `path` when its own directory is `dir`: "::" taken off the front,
+ * "//", "." and ".." resolved. -EINVAL when it leads out of the tree. The caller frees.
+ */
+MUST_CHECK int menu_path(const char *dir, const char *path, char **ret, struct err *e);
+
+/*
+ * Reads an isolinux/syslinux configuration. `load` gives the text of a file of the source by absolute path (the
+ * caller frees), or -ENOENT. `path` is the first file; relative paths count from its directory.
+ * Read, as SYSLINUX 6.04 does (com32/menu/readconfig.c): LABEL, KERNEL/LINUX, INITRD, APPEND (of a label, replacing the
+ * global one; "APPEND -"), MENU LABEL, MENU TITLE, MENU HIDE, MENU DISABLE, DEFAULT, MENU DEFAULT, ONTIMEOUT, TIMEOUT,
+ * INCLUDE, MENU INCLUDE, MENU BEGIN/END (entries of submenus are taken in order), TEXT HELP..ENDTEXT (skipped).
+ * Entries that are not a Linux kernel (COM32 modules, memtest, LOCALBOOT, CONFIG) are left out; only when none is left,
+ * CONFIG is followed, to where whichsys.c32 would lead an ISO. An included file that does not exist is skipped.
+ * With entries exactly one is the default. None at all is no error: *ret is then empty.
+ * Bounded: 64 files, 16 deep, 1 MiB each, lines of 4 KiB, 1000 entries; a file that includes itself is -ELOOP.
+ * Errors are classed EXIT_SOURCE and name file and line.
+ */
+struct menu_loader {
+	int (*load)(void *ctx, const char *path, char **ret_text, size_t *ret_len, struct err *e);
+	void *ctx;
+};
+MUST_CHECK int menu_read_syslinux(const struct menu_loader *l, const char *path, struct menu *ret, struct err *e);
+
+/*
+ * Our SYSLINUX configuration, three files in /livestick, which is also the directory that ldlinux.sys was installed in
+ * (syslinux_patch()): SYSLINUX then looks there first, and relative names count from there.
+ *
+ * The entries of one slot: LABEL, MENU LABEL, LINUX, INITRD, APPEND. No entry is marked as the default, switch.cfg
+ * says that. Titles are put into ASCII, for the screen of a BIOS. -EINVAL: a path with a blank or comma, which SYSLINUX
+ * cannot load; -E2BIG: the command line with SYSLINUX' own additions is longer than the kernel takes.
+ */
+MUST_CHECK int menu_write_syslinux(const struct menu *m, struct buf *out, struct err *e);
+
+/* syslinux.cfg: title and timeout of `m`, menu.c32, and INCLUDE of switch.cfg, a.cfg, b.cfg (those missing are
+ * ignored). `serial`: the menu is shown on the first serial port too, at 115200. */
+void menu_write_syslinux_top(const struct menu *m, bool serial, struct buf *out);
+
+#define MENU_SWITCH_SIZE 512
+/* switch.cfg: names the default entry, and is one sector so that it can be changed by one write in place. */
+void menu_write_switch(const char *default_id, char ret_sector[MENU_SWITCH_SIZE]);
+
+#endif

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Debian's live-boot. Facts from its components/: 9990-cmdline-old (words), 9990-misc-helpers.sh (find_livefs(),
+ * is_live_path(), find_persistence_media()), versions 20210208 to 20250815.
+ *
+ * live-media= skips the search for the first medium that looks right, and the check of its .disk/live-uuid. When the
+ * link in /dev/disk does not exist yet, the search goes on once a second for a minute. persistence-storage= keeps
+ * it from looking for image files called like the label on every file system of the machine.
+ */
+#include "persist/family.h"
+
+#define DEFAULT_MEDIA_PATH "live"
+
+/* The medium directory of an entry, without slashes around it; the caller frees. */
+static char *media_path(const char *args)
+{
+	AUTO_FREE char *value = args_value(args, "live-media-path=");
+	const char *path = value && *value ? value : DEFAULT_MEDIA_PATH;
+	size_t len;
+
+	path += strspn(path, "/");
+	for (len = strlen(path); len && path[len - 1] == '/';)
+		len--;
+	return xstrndup(path, len);
+}
+
+/* What is_live_path() of live-boot accepts. */
+static bool is_image(const struct node *n)
+{
+	static const char *const endings[] = { ".squashfs", ".ext2", ".ext3", ".ext4", ".xfs", ".dir", ".jffs" };
+	size_t len = strlen(n->name);
+
+	for (size_t i = 0; i < ARRAY_SIZE(endings); i++) {
+		size_t k = strlen(endings[i]);
+
+		if (len > k && strcmp(n->name + len - k, endings[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool has_image(const struct source *s, const char *dir)
+{
+	const struct node *n = source_find(s, dir);
+
+	for (size_t i = 0; n && i < n->n_children; i++)
+		if (is_image(n->children[i]))
+			return true;
+	return false;
+}
+
+static bool any_has(const struct family_facts *f, const char *token)
+{
+	for (size_t i = 0; i < f->n_cmdlines; i++)
+		if (args_has(f->cmdlines[i], token))
+			return true;
+	return false;
+}
+
+static int live_boot_score(const struct family_facts *f)
+{
+	if (any_has(f, "boot=live"))
+		return 100;
+	return !any_has(f, "boot=") && has_image(f->source, "/" DEFAULT_MEDIA_PATH) ? 50 : 0;
+}
+
+/* Whether an entry is booted by live-boot from the medium. */
+static bool uses_medium(const char *args)
+{
+	static const char *const elsewhere[] = { "netboot", "netboot=", "fetch=", "httpfs=", "ftpfs=" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(elsewhere); i++)
+		if (args_has(args, elsewhere[i]))
+			return false;
+	return args_has(args, "boot=live");
+}
+
+static char *live_boot_refuse(const struct family_facts *f)
+{
+	AUTO_FREE char *missing = NULL;
+	struct buf why = { 0 };
+	bool any = false;
+
+	for (size_t i = 0; i < f->n_cmdlines; i++) {
+		AUTO_FREE char *path = NULL;
+
+		if (!uses_medium(f->cmdlines[i]))
+			continue;
+		any = true;
+		path = media_path(f->cmdlines[i]);
+		if (has_image(f->source, path))
+			return NULL;
+		if (!missing)
+			missing = TAKE(path);
+	}
+	if (!any && has_image(f->source, "/" DEFAULT_MEDIA_PATH))
+		return NULL;
+	buf_addf(&why, "there is no system image (*.squashfs) in /%s, where live-boot would look for it",
+	         missing ? missing : DEFAULT_MEDIA_PATH);
+	return why.s;
+}
+
+static void live_boot_rewrite(const char *args, const struct family_medium *m, struct buf *out)
+{
+	static const char *const drop[] = {
+		"persistence", "nopersistence", "persistence-*",      "persistent",       "persistent=",
+		"live-media=", "bootfrom=",     "live-media-offset=", "live-media-path=", "findiso=",
+		"fromiso=",    "isofrom=",      "iso-scan/filename=",
+	};
+	bool empty = !args[strspn(args, " ")];
+	AUTO_FREE char *path = media_path(args);
+	AUTO_BUF struct buf words = { 0 };
+
+	if (!empty && !args_has(args, "boot=live")) {
+		args_without(args, NULL, 0, out);
+		return;
+	}
+	args_without(args, drop, ARRAY_SIZE(drop), out);
+	if (empty)
+		buf_adds(&words, "boot=live components ");
+	if (m->persistent)
+		buf_addf(&words, "persistence persistence-label=%s persistence-storage=filesystem ", m->label);
+	else
+		buf_adds(&words, "nopersistence ");
+	buf_addf(&words, "live-media=/dev/disk/by-uuid/%s", m->boot_uuid);
+	if (*m->slot || strcmp(path, DEFAULT_MEDIA_PATH) != 0)
+		buf_addf(&words, " live-media-path=%s/%s", m->slot, path);
+	args_add(out, words.s);
+}
+
+static const struct family_data live_boot_data[] = {
+	{ "/persistence.conf", "/ union\n", 0644 },
+};
+
+static const char *const live_boot_limits[] = {
+	"a kernel that is upgraded inside the running system is not the one that starts: kernel and initrd come from "
+	"BOOT",
+	"changes made with one release of the system may not fit the next: after an upgrade of the stick the old "
+	"versions of changed files stay in front of the new ones",
+	NULL,
+};
+
+const struct family family_live_boot = {
+	.name = "live-boot",
+	.title = "Debian live-boot (Debian, Kali, Parrot, Clonezilla, GParted, LMDE, ...)",
+	.score = live_boot_score,
+	.rewrite = live_boot_rewrite,
+	.data = live_boot_data,
+	.n_data = ARRAY_SIZE(live_boot_data),
+	.refuse = live_boot_refuse,
+	.takes_slot = true,
+	.limits = live_boot_limits,
+};
+
+/*
+ * Tails is live-boot with a persistence of its own: a LUKS partition with the GPT name TailsData, opened in its
+ * greeter, on a disk that its own installer made.
+ */
+static int tails_score(const struct family_facts *f)
+{
+	return any_has(f, "module=Tails") || source_find(f->source, "/live/Tails.module") ? 100 : 0;
+}
+
+static char *tails_refuse(const struct family_facts *f)
+{
+	(void)f;
+	return xstrdup(
+	    "Tails keeps its data only on a stick made from the USB image of the Tails project: write that image");
+}
+
+static void tails_rewrite(const char *args, const struct family_medium *m, struct buf *out)
+{
+	(void)m;
+	args_without(args, NULL, 0, out);
+}
+
+static const char *const no_limits[] = { NULL };
+
+const struct family family_tails = {
+	.name = "tails",
+	.title = "Tails",
+	.score = tails_score,
+	.rewrite = tails_rewrite,
+	.refuse = tails_refuse,
+	.limits = no_limits,
+};

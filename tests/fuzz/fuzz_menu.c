@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Boot menus that somebody made up. Input: the first file; lines of 0x01 NAME begin further ones, so that INCLUDE and
+ * CONFIG have where to go. What was read must keep the promises of bootinst/menu.h, and be writable or refused.
+ *
+ *	clang -fsanitize=fuzzer,address,undefined ... tests/fuzz/fuzz_menu.c      or with -DFUZZ_MAIN: runs the named
+ *files
+ */
+#include <errno.h>
+#include <stdio.h>
+
+#include "bootinst/menu.h"
+
+int LLVMFuzzerTestOneInput(const u8 *data, size_t size);
+
+struct files {
+	const char *data;
+	size_t size;
+};
+
+static int load(void *ctx, const char *path, char **ret_text, size_t *ret_len, struct err *e)
+{
+	const struct files *f = ctx;
+	const char *at = f->data, *end = f->data + f->size;
+
+	(void)e;
+	for (bool first = true; at; first = false) {
+		const char *next = memchr(at, 1, (size_t)(end - at)), *stop = next ? next : end;
+		const char *line = first ? at : memchr(at, '\n', (size_t)(stop - at));
+		bool match = first ? strcmp(path, "/isolinux/isolinux.cfg") == 0
+		                   : line && (size_t)(line - at) == strlen(path) && memcmp(at, path, strlen(path)) == 0;
+
+		if (match) {
+			*ret_len = (size_t)(stop - line);
+			*ret_text = xcalloc(1, *ret_len + 1);
+			memcpy(*ret_text, line, *ret_len);
+			return 0;
+		}
+		at = next ? next + 1 : NULL;
+	}
+	return -ENOENT;
+}
+
+static void need(bool ok)
+{
+	if (!ok)
+		abort();
+}
+
+static void check_path(const char *path)
+{
+	need(path[0] == '/' && !strstr(path, "//") && !strstr(path, "/../") && !strstr(path, "/./"));
+}
+
+static void check_menu(const struct menu *m)
+{
+	size_t n_default = 0;
+
+	for (size_t i = 0; i < m->n; i++) {
+		const struct menu_entry *n = &m->entry[i];
+
+		n_default += n->is_default;
+		need(strlen(n->id) <= MENU_ID_MAX &&
+		     strspn(n->id, "abcdefghijklmnopqrstuvwxyz0123456789-_") == strlen(n->id));
+		need(*n->id && strlen(n->args) <= MENU_ARGS_MAX && !strpbrk(n->title, "\r\n\x1b"));
+		check_path(n->kernel);
+		for (size_t k = 0; k < n->n_initrds; k++)
+			check_path(n->initrds[k]);
+	}
+	need(n_default == (m->n > 0) && m->n <= 1000);
+}
+
+int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
+{
+	struct files files = { (const char *)data, size };
+	const struct menu_loader l = { load, &files };
+	AUTO_BUF struct buf out = { 0 };
+	AUTO_ERR struct err e = { 0 };
+	CLEANUP(menu_free) struct menu m = { 0 };
+
+	if (menu_read_syslinux(&l, "/isolinux/isolinux.cfg", &m, &e) < 0) {
+		need(e.text && e.code == EXIT_SOURCE && m.n == 0);
+		return 0;
+	}
+	need(!e.text);
+	check_menu(&m);
+	menu_write_syslinux_top(&m, true, &out);
+	if (menu_write_syslinux(&m, &out, &e) < 0)
+		need(e.text != NULL);
+	return 0;
+}
+
+#ifdef FUZZ_MAIN
+int main(int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++) {
+		AUTO_BUF struct buf text = { 0 };
+		FILE *f = fopen(argv[i], "r");
+		char piece[4096];
+		size_t n;
+
+		if (!f) {
+			perror(argv[i]);
+			return 1;
+		}
+		buf_adds(&text, "");
+		while ((n = fread(piece, 1, sizeof(piece), f)))
+			buf_add(&text, piece, n);
+		fclose(f);
+		LLVMFuzzerTestOneInput((const u8 *)text.s, text.len);
+	}
+	return 0;
+}
+#endif
