@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Where the system comes from: a tree of files that can be read, whatever it is kept in (an ISO 9660 image; a
+ * directory). Nothing is mounted, nothing is unpacked. Everything in it is untrusted: names were checked (no "/",
+ * no "..", not empty, valid UTF-8 without control characters; no two alike in a directory), extents lie inside the
+ * image, depth and number are bounded. An open source may be read from several threads at once.
+ */
+#ifndef LIVESTICK_SOURCE_SOURCE_H
+#define LIVESTICK_SOURCE_SOURCE_H
+
+#include "src/base/input.h"
+
+enum node_type { NODE_FILE, NODE_DIR, NODE_SYMLINK };
+
+/* A stretch of an image file, in bytes. */
+struct extent {
+	u64 off, len;
+};
+
+struct node {
+	char *name; /* "" for the root */
+	struct node *parent;
+	enum node_type type;
+	u64 size;     /* of a file; 0 for what is not one */
+	i64 mtime;    /* seconds since 1970, UTC */
+	char *target; /* of a symlink: as recorded, it may lead out of the tree; else NULL */
+
+	/* Where a file's bytes are in an image, in order; none for an empty file or a directory source. */
+	struct extent *extents;
+	size_t n_extents, cap_extents;
+
+	struct node **children; /* sorted by name (bytes) */
+	size_t n_children, cap_children;
+
+	struct source *source;
+};
+
+/* An El Torito boot entry, or an EFI partition of a hybrid image that no entry names: where a boot image lies. */
+struct boot_image {
+	enum { BOOT_IMAGE_BIOS, BOOT_IMAGE_EFI, BOOT_IMAGE_OTHER } platform;
+	bool from_table; /* found in the partition table, not in the boot catalogue */
+	u64 off, len; /* bytes of the image; inside it. `len` may be too large: the catalogue often does not know it */
+};
+
+struct source;
+
+struct source_ops {
+	int (*read)(struct source *s, const struct node *n, u64 off, void *buf, size_t len, struct err *e);
+	int (*changed)(struct source *s, struct err *e);
+	void (*free)(struct source *s);
+};
+
+/* Each kind of source has this as its first member. */
+struct source {
+	const struct source_ops *ops;
+	char *path;         /* as the user named it */
+	const char *format; /* "ISO 9660", "directory" */
+	char *volume_id;    /* the ISO's label, trailing blanks removed; "" without one */
+	char *created;      /* volume creation date as "2026-11-21T05:17:00Z", "" without one */
+	u64 size;           /* of the image file; 0 for a directory */
+	struct node *root;
+	size_t n_nodes;
+	struct boot_image *boot_images;
+	size_t n_boot_images;
+	char **warnings; /* oddities that do no harm */
+	size_t n_warnings, cap_warnings;
+};
+
+/*
+ * Opens an ISO image (a file, or a block device such as a CD drive) or a directory. Every failure is classed
+ * EXIT_SOURCE and says what the thing is instead ("is a web page (HTML)", "is compressed by gzip", "is a Windows ISO
+ * (UDF)") or what is wrong with it ("is cut short: has X bytes, says it needs Y").
+ */
+MUST_CHECK int source_open(const char *path, struct source **ret, struct err *e);
+void source_free(struct source *s);
+
+/* Whether the image, or a file of the directory, is not what it was in source_open(): 0, or a failure that says so. */
+MUST_CHECK int source_changed(struct source *s, struct err *e);
+
+/*
+ * The node at `path` ("/live/vmlinuz", separators may repeat); letters match exactly, or else without regard to case
+ * when exactly one name matches so. Symlinks are followed (40 at most) as if the root of the tree were the root of
+ * all: they cannot lead out of it. NULL if there is none.
+ */
+const struct node *source_find(const struct source *s, const char *path);
+
+/* "/live/vmlinuz"; the caller frees. */
+MUST_CHECK char *node_path(const struct node *n);
+/* A file's bytes. */
+struct input node_input(const struct node *n);
+/*
+ * The whole of a small file, NUL-terminated; -EFBIG over `max` bytes. The caller frees. `ret_len` may be NULL; a text
+ * that holds a NUL is longer than strlen() says.
+ */
+MUST_CHECK int node_load(const struct node *n, size_t max, char **ret_text, size_t *ret_len, struct err *e);
+/* Calls `fn` for every node but the root, parents before their children, in order of names; stops at nonzero. */
+int source_each(const struct source *s, int (*fn)(void *ctx, const struct node *n), void *ctx);
+
+static inline void source_freep(struct source **s)
+{
+	source_free(*s);
+}
+
+#define AUTO_SOURCE CLEANUP(source_freep)
+
+#endif
