@@ -4,6 +4,7 @@
 /* What is a special case of another stands before it. */
 const struct family *const family_table[] = {
 	&family_tails,
+	&family_windows,
 	&family_live_boot,
 };
 

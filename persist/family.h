@@ -50,10 +50,10 @@ struct family {
 	char *(*refuse)(const struct family_facts *f);
 	/* Whether the initrd can boot from a path other than the root of BOOT: then the stick may have two slots. */
 	bool takes_slot;
-	const char *const *limits; /* what this family cannot keep, each a sentence; NULL-terminated */
+	const char *const *limits; /* what this family cannot keep, each a sentence; NULL-terminated; NULL: nothing */
 };
 
-extern const struct family family_live_boot, family_tails;
+extern const struct family family_live_boot, family_tails, family_windows;
 
 extern const struct family *const family_table[];
 extern const size_t family_table_size;

@@ -7,9 +7,9 @@ set -euo pipefail
 build=(gcc make pkg-config libfdisk-dev libblkid-dev libext2fs-dev libssl-dev libjson-c-dev)
 run=(syslinux syslinux-common mtools)
 try=(qemu-system-x86 python3 xorriso isolinux squashfs-tools cpio zstd live-boot live-boot-initramfs-tools)
-test=(dosfstools e2fsprogs fdisk parted jq live-build debootstrap)
-bench=(nbdkit libnbd-bin fdisk dosfstools e2fsprogs time)
-fuzz=(clang libclang-rt-14-dev)
+test=(dosfstools e2fsprogs fdisk parted jq live-build debootstrap genisoimage qemu-utils)
+bench=(nbdkit libnbd-bin fuse3 fdisk dosfstools e2fsprogs live-build debootstrap)
+fuzz=(clang libclang-rt-14-dev xorriso mtools)
 
 case ${1:-} in
 build) want=("${build[@]}" "${run[@]}") ;;

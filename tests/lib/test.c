@@ -47,6 +47,19 @@ static bool wanted(const struct test *t, int argc, char **argv)
 	return false;
 }
 
+/* In a function of its own: what setjmp() comes back to must not rely on the caller's variables. */
+static void run(struct test *t)
+{
+	failed = false;
+	skip_why = NULL;
+	if (setjmp(skip_to) == 0)
+		t->fn();
+	if (skip_why)
+		printf("skip %s: %s\n", t->name, skip_why);
+	else
+		printf("%s %s\n", failed ? "not ok" : "ok", t->name);
+}
+
 int test_main(int argc, char **argv)
 {
 	bool any_failed = false;
@@ -55,14 +68,7 @@ int test_main(int argc, char **argv)
 	for (struct test *t = tests; t; t = t->next) {
 		if (!wanted(t, argc, argv))
 			continue;
-		failed = false;
-		skip_why = NULL;
-		if (setjmp(skip_to) == 0)
-			t->fn();
-		if (skip_why)
-			printf("skip %s: %s\n", t->name, skip_why);
-		else
-			printf("%s %s\n", failed ? "not ok" : "ok", t->name);
+		run(t);
 		any_failed = any_failed || failed;
 	}
 	return any_failed;

@@ -1,0 +1,43 @@
+#!/bin/bash
+# Runs each fuzz target for some seconds under libFuzzer, ASan and UBSan. usage: tests/fuzz/run.sh SECONDS [NAME...]
+# Prints "ok fuzz-NAME" or "not ok fuzz-NAME". New inputs are kept in build/fuzz/NAME.
+set -uo pipefail
+cd "$(dirname "$0")/../.."
+seconds=${1:?usage: run.sh SECONDS [NAME...]}
+shift
+names=("$@")
+[ ${#names[@]} -gt 0 ] || names=($(ls tests/fuzz/fuzz_*.c | sed 's|.*/fuzz_||; s|\.c$||'))
+out=build/fuzz
+mkdir -p $out
+packages='fdisk blkid ext2fs com_err libcrypto json-c'
+flags="-std=gnu11 -g -O1 -I. -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DLIVESTICK_VERSION=\"fuzz\" -fsanitize=address,undefined
+       -fno-sanitize-recover=undefined -pthread $(pkg-config --cflags $packages)"
+
+# The library once, instrumented.
+objects=()
+for c in src/base/*.c src/media/*.c src/source/*.c src/fs/*.c bootinst/*.c src/manifest.c; do
+    o=$out/$(echo "$c" | tr / _).o
+    objects+=("$o")
+    [ "$o" -nt "$c" ] || clang $flags -fsanitize=fuzzer-no-link -c -o "$o" "$c" || { echo "not ok fuzz-build"; exit 1; }
+done
+
+failed=0
+for name in "${names[@]}"; do
+    clang $flags -fsanitize=fuzzer -o $out/fuzz_$name tests/fuzz/fuzz_$name.c "${objects[@]}" \
+        $(pkg-config --libs $packages) || { echo "not ok fuzz-$name: does not build"; failed=1; continue; }
+    mkdir -p $out/$name
+    seeds=()
+    [ -d tests/fuzz/corpus/$name ] && seeds=(tests/fuzz/corpus/$name)
+    if [ -x tests/fuzz/corpus_$name.sh ] && [ -z "$(ls -A $out/$name)" ]; then
+        tests/fuzz/corpus_$name.sh $out/$name || { echo "not ok fuzz-$name: no corpus"; failed=1; continue; }
+    fi
+    if $out/fuzz_$name -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -artifact_prefix=$out/$name- \
+        $out/$name "${seeds[@]}" >$out/$name.log 2>&1; then
+        echo "ok fuzz-$name ($(grep -o '^Done [0-9]* runs' $out/$name.log))"
+    else
+        tail -40 $out/$name.log | sed 's/^/# /'
+        echo "not ok fuzz-$name"
+        failed=1
+    fi
+done
+exit $failed

@@ -1,0 +1,268 @@
+# The command line: help, exit codes, and every bad input: one sentence, the right code, the target's bytes untouched.
+. "$(dirname "$0")/lib.bash"
+
+iso=$(small_iso)
+[ -s "$iso" ] || { cat "$tmp/.iso.log"; echo "not ok small-iso"; exit 1; }
+
+# The target must be as it was: a sparse file with a known beginning, middle and end.
+make_target() {
+    truncate -s 300M "$1"
+    printf 'precious' | dd of="$1" conv=notrunc status=none
+    printf 'precious' | dd of="$1" bs=1M seek=150 conv=notrunc status=none
+    printf 'precious' | dd of="$1" bs=1 seek=$((300 * 1024 * 1024 - 8)) conv=notrunc status=none
+    sha256sum "$1" >"$1.sum"
+}
+untouched() { sha256sum --quiet -c "$1.sum" || fail "$1 was changed"; }
+
+# bad_source STATUS REGEX FILE: create from FILE is refused so, and the target is as before.
+bad_source() {
+    make_target t.img
+    refuses "$1" "$2" "$LIVESTICK" create --yes --quiet "$3" t.img
+    untouched t.img
+}
+
+help_lists_verbs() {
+    "$LIVESTICK" --help >out
+    grep -q create out && grep -q inspect out && grep -q list out
+    for verb in list inspect create; do
+        "$LIVESTICK" "$verb" --help | grep -q "^usage: livestick $verb"
+    done
+    "$LIVESTICK" create --help | grep -q -- '--dry-run'
+    [ "$("$LIVESTICK" --version)" = "livestick 0.1.0" ]
+}
+
+usage_errors() {
+    refuses 2 'no verb' "$LIVESTICK"
+    refuses 2 'no such verb' "$LIVESTICK" creat x y
+    refuses 2 'usage: livestick create' "$LIVESTICK" create "$iso"
+    refuses 2 'no such option' "$LIVESTICK" create --nonsense "$iso" t
+    refuses 2 'needs a value' "$LIVESTICK" create "$iso" t --size
+    refuses 2 'is not a size' "$LIVESTICK" create --size 8X "$iso" t
+    refuses 2 'is not a size' "$LIVESTICK" create --size -8G "$iso" t
+    refuses 2 'neither mbr nor gpt' "$LIVESTICK" create --table dos "$iso" t
+    refuses 2 'no such family' "$LIVESTICK" create --family nonsense --size 1G "$iso" t
+    refuses 2 'label has' "$LIVESTICK" create --persist-label 'a b' --size 1G "$iso" t
+    refuses 2 'does not go with' "$LIVESTICK" create --no-persist --persist-size 1G --size 2G "$iso" t
+    refuses 2 'control character' "$LIVESTICK" create --append $'a\nb' --size 1G "$iso" t
+    refuses 2 'SOURCE_DATE_EPOCH' env SOURCE_DATE_EPOCH=yesterday "$LIVESTICK" create --size 1G "$iso" t
+    [ ! -e t ]
+}
+
+not_an_iso() {
+    printf '<!DOCTYPE html><html><body>404</body></html>' >page.iso
+    bad_source 5 'page.iso: .*HTML' page.iso
+    head -c 300000 /dev/urandom | gzip >zipped.iso
+    bad_source 5 'zipped.iso: .*gzip' zipped.iso
+    : >empty.iso
+    bad_source 5 'empty.iso: .*empty' empty.iso
+    head -c 300000 /dev/urandom >random.iso
+    bad_source 5 'random.iso: ' random.iso
+    bad_source 5 'nowhere.iso: ' nowhere.iso
+}
+
+windows_iso() {
+    mkdir -p win/sources && echo x >win/bootmgr && echo x >win/sources/boot.wim && echo x >win/sources/install.wim
+    xorriso -as mkisofs -quiet -J -o windows.iso win
+    bad_source 5 'windows.iso: .*Windows' windows.iso
+}
+
+cut_short() {
+    head -c 20000000 "$iso" >cut.iso
+    bad_source 5 "cut.iso: is cut short: has 20000000 bytes, says it needs [0-9]+" cut.iso
+}
+
+no_live_system() {
+    mkdir -p plain/docs && echo hello >plain/docs/readme
+    xorriso -as mkisofs -quiet -R -o plain.iso plain
+    bad_source 5 'plain.iso: no live system' plain.iso
+}
+
+# A tree with a live-boot menu, of which one thing is wrong.
+live_tree() {
+    rm -rf "$1" && mkdir -p "$1/live" "$1/isolinux"
+    head -c 70000 /dev/urandom >"$1/live/vmlinuz"
+    head -c 90000 /dev/urandom >"$1/live/initrd.img"
+    head -c 200000 /dev/urandom >"$1/live/filesystem.squashfs"
+    printf 'label live\n menu label Live\n linux /live/vmlinuz\n initrd /live/initrd.img\n append boot=live\n' \
+        >"$1/isolinux/isolinux.cfg"
+}
+live_iso() { xorriso -as mkisofs -quiet -R -iso-level 3 -o "$1.iso" "$1"; }
+
+no_kernel() {
+    live_tree nokernel && rm nokernel/live/vmlinuz && live_iso nokernel
+    bad_source 5 'nokernel.iso: has no kernel: its menu names /live/vmlinuz' nokernel.iso
+}
+
+no_squashfs() {
+    live_tree nosys && rm nosys/live/filesystem.squashfs && live_iso nosys
+    bad_source 5 'nosys.iso: there is no system image' nosys.iso
+}
+
+# The name in the Rock Ridge entry is patched: both are as long.
+path_with_dots() {
+    live_tree dots && echo x >'dots/aaetc' && live_iso dots
+    LC_ALL=C sed -i 's|aaetc|../et|' dots.iso
+    bad_source 5 'dots.iso: ' dots.iso
+}
+
+menu_leads_out() {
+    live_tree out && sed -i 's|/live/vmlinuz|../../../etc/vmlinuz|' out/isolinux/isolinux.cfg && live_iso out
+    bad_source 5 'out.iso: ' out.iso
+}
+
+names_collide() {
+    live_tree clash && echo x >clash/live/README && echo y >clash/live/readme && live_iso clash
+    bad_source 5 'clash.iso: .*README.*readme|clash.iso: .*readme.*README' clash.iso
+}
+
+file_of_4_gib() {
+    live_tree big && truncate -s 4G big/live/filesystem.squashfs
+    truncate -s 12G t12.img
+    refuses 5 'big: .*/live/filesystem.squashfs: has 4294967296 bytes' \
+        "$LIVESTICK" create --yes --quiet big t12.img
+    [ "$(stat -c %b t12.img)" -eq 0 ] || fail "something was written"
+}
+
+target_too_small() {
+    truncate -s 100M small.img
+    refuses 3 'small.img: .*too small.*[0-9]' "$LIVESTICK" create --yes --quiet "$iso" small.img
+    [ "$(stat -c %b small.img)" -eq 0 ]
+    refuses 3 'too small' "$LIVESTICK" create --quiet --size 50M "$iso" new.img
+    [ ! -e new.img ] || fail "new.img was left behind"
+}
+
+target_missing() {
+    refuses 3 '/dev/sdxyz: ' "$LIVESTICK" create --yes --quiet "$iso" /dev/sdxyz
+    refuses 3 '/dev/sdxyz: ' "$LIVESTICK" create --yes --quiet --size 1G "$iso" /dev/sdxyz
+    [ ! -e /dev/sdxyz ] || fail "a file was made in /dev"
+    refuses 3 'nothere.img: ' "$LIVESTICK" create --yes --quiet "$iso" nothere.img
+    [ ! -e nothere.img ]
+}
+
+target_exists_with_size() {
+    make_target t.img
+    refuses 3 't.img: exists already' "$LIVESTICK" create --yes --quiet --size 2G "$iso" t.img
+    untouched t.img
+}
+
+target_is_no_file() {
+    mkdir dir
+    refuses 3 'dir: .*directory' "$LIVESTICK" create --yes --quiet "$iso" dir
+    refuses 3 '/dev/null: ' "$LIVESTICK" create --yes --quiet "$iso" /dev/null
+    mkfifo pipe
+    refuses 3 'pipe: ' "$LIVESTICK" create --yes --quiet "$iso" pipe
+}
+
+target_is_source() {
+    cp "$iso" same.iso && truncate -s 1G same.iso && sha256sum same.iso >same.iso.sum
+    refuses 3 'same.iso: ' "$LIVESTICK" create --yes --quiet same.iso same.iso
+    ln -s same.iso link.img && ln same.iso hard.img
+    refuses 3 'link.img: ' "$LIVESTICK" create --yes --quiet same.iso link.img
+    refuses 3 'hard.img: ' "$LIVESTICK" create --yes --quiet same.iso hard.img
+    untouched same.iso
+}
+
+target_is_partition() {
+    local part
+    part=$(lsblk -rno PATH,TYPE 2>/dev/null | awk '$2 == "part" { print $1; exit }')
+    [ -b "$part" ] || return 0
+    refuses 3 "$part: is a partition" "$LIVESTICK" create --yes --quiet "$iso" "$part"
+}
+
+# The disk that this machine runs from.
+target_is_system_disk() {
+    local disk
+    disk=$(lsblk -rno PATH,TYPE,MOUNTPOINTS | awk '$2 == "disk" && $3 != "" { print $1; exit }')
+    [ -b "$disk" ] || return 0
+    refuses 3 "$disk: " "$LIVESTICK" create --yes --quiet --allow-fixed "$iso" "$disk"
+}
+
+asks_before_wiping() {
+    make_target t.img
+    refuses 3 'nobody agreed' "$LIVESTICK" create --quiet "$iso" t.img
+    untouched t.img
+    ! echo yes | "$LIVESTICK" create --quiet "$iso" t.img 2>err || fail "any answer was taken"
+    grep -q 'the answer is not its name' err
+    grep -q 'ALL OF THIS WILL BE LOST' err
+    untouched t.img
+    echo t.img | "$LIVESTICK" create --quiet "$iso" t.img 2>err || fail "its name was not taken"
+    ! sha256sum --quiet -c t.img.sum 2>/dev/null
+}
+
+dry_run_writes_nothing() {
+    make_target t.img
+    "$LIVESTICK" create --dry-run "$iso" t.img >out
+    untouched t.img
+    grep -q 'Left out' out && grep -q '/live/filesystem.squashfs' out
+    grep -q '/live/vmlinuz: a kernel or initrd that no menu entry names' out
+    "$LIVESTICK" create --dry-run --size 4G "$iso" new.img >out
+    [ ! -e new.img ]
+}
+
+json_is_json() {
+    "$LIVESTICK" create --dry-run --json --size 4G "$iso" new.img >out.json
+    jq -e '.format == 1 and .written == false and .plan.table == "mbr" and (.plan.partitions | length) == 2' out.json
+    jq -e '[.plan.copied[].size] | add == $total' --argjson total "$(jq .plan.copied_bytes out.json)" out.json
+    jq -e '.plan.left_out[] | select(.path == "/isolinux") | .files > 3' out.json
+    "$LIVESTICK" inspect --json "$iso" | jq -e '.what == "source" and .source.family == "live-boot"'
+    "$LIVESTICK" list --json | jq -e '.format == 1 and (.drives | type) == "array"'
+}
+
+progress_json() {
+    "$LIVESTICK" create --progress json --size 1G "$iso" p.img 2>err >/dev/null
+    jq -es 'length >= 2 and all(.format == 1 and .done <= .total) and (.[-1] | .done == .total)' err
+}
+
+hostile_label() {
+    live_tree esc && xorriso -as mkisofs -quiet -R -V $'%n\e[31mX' -o esc.iso esc
+    "$LIVESTICK" inspect esc.iso >out
+    ! LC_ALL=C grep -q $'\e' out || fail "an escape sequence came through"
+    "$LIVESTICK" inspect --json esc.iso >out.json
+    ! LC_ALL=C grep -q $'\e' out.json
+    "$LIVESTICK" create --quiet --size 1G esc.iso esc.img
+}
+
+# Large enough not to be done before the signal comes: a file of holes, in a directory as the source.
+ctrl_c() {
+    live_tree slow && truncate -s 3G slow/live/filesystem.squashfs
+    truncate -s 8G t.img && printf x | dd of=t.img conv=notrunc status=none
+    "$LIVESTICK" create --yes --progress json slow t.img 2>err >/dev/null &
+    local pid=$! began got=0 i
+    for i in $(seq 500); do grep -q '"done"' err && break; sleep 0.01; done
+    began=$(date +%s%N)
+    kill -INT $pid
+    wait $pid || got=$?
+    [ $(($(date +%s%N) - began)) -lt 2000000000 ] || fail "took more than 2 s to stop"
+    if [ "$got" -eq 0 ]; then echo "it was done before the signal came"; return 1; fi
+    [ "$got" -eq 1 ]
+    grep -q 'interrupted' err && grep -q 'does not boot' err
+    ! sfdisk -d t.img 2>/dev/null | grep -q start=
+    rm -f t.img
+}
+
+check help help_lists_verbs
+check usage-errors usage_errors
+check not-an-iso not_an_iso
+check windows-iso windows_iso
+check cut-short cut_short
+check no-live-system no_live_system
+check no-kernel no_kernel
+check no-squashfs no_squashfs
+check path-with-dots path_with_dots
+check menu-leads-out menu_leads_out
+check names-collide names_collide
+check file-of-4-gib file_of_4_gib
+check target-too-small target_too_small
+check target-missing target_missing
+check target-exists-with-size target_exists_with_size
+check target-is-no-file target_is_no_file
+check target-is-source target_is_source
+check target-is-partition target_is_partition
+check target-is-system-disk target_is_system_disk
+check asks-before-wiping asks_before_wiping
+check dry-run-writes-nothing dry_run_writes_nothing
+check json-is-json json_is_json
+check progress-json progress_json
+check hostile-label hostile_label
+check ctrl-c ctrl_c
+finish

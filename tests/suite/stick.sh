@@ -1,0 +1,232 @@
+# Every image that is made goes before judges that are not ours: sfdisk, parted, fsck.fat, e2fsck, mtools, xorriso.
+. "$(dirname "$0")/lib.bash"
+
+iso=$(small_iso)
+[ -s "$iso" ] || { cat "$tmp/.iso.log"; echo "not ok small-iso"; exit 1; }
+
+# part IMAGE NUMBER: "START SIZE" in MiB, read by sfdisk
+part() { sfdisk -J "$1" | jq -r ".partitiontable.partitions[$(($2 - 1))] | \"\(.start / 2048) \(.size / 2048)\""; }
+
+# cut IMAGE NUMBER FILE: the partition as a file of its own
+cut_part() {
+    local start size
+    read -r start size < <(part "$1" "$2")
+    dd if="$1" of="$3" bs=1M skip="$start" count="$size" conv=sparse status=none
+}
+
+judge_tables() {
+    sfdisk --verify "$1" 2>&1 | tee verify.log
+    ! grep -Eiv 'no errors detected|unallocated' verify.log | grep -i 'error\|overlap\|wrong\|beyond'
+    parted -sm "$1" unit B print >parted.log 2>&1 </dev/null || { cat parted.log; return 1; }
+    ! grep -i 'error\|warning' parted.log
+    [ "$(grep -c '^[12]:' parted.log)" -eq 2 ]
+    grep -q '^1:1048576B:.*:fat32:' parted.log
+    grep -q '^2:.*:ext4:' parted.log
+}
+
+judge_file_systems() {
+    local n
+    cut_part "$1" 1 p1.img
+    fsck.fat -n p1.img >fsck.log || { cat fsck.log; return 1; }
+    [ "$(wc -l <fsck.log)" -eq 2 ] || { cat fsck.log; fail "fsck.fat has something to say"; }
+    cut_part "$1" 2 p2.img
+    e2fsck -fn p2.img || return 1
+    [ "$(debugfs -R 'cat /persistence.conf' p2.img 2>/dev/null)" = "/ union" ]
+}
+
+# The files on BOOT are those of the ISO, byte for byte, but for what the plan leaves out and for our own directory.
+judge_files() {
+    local image=$1 iso=$2 plan=$3
+    rm -rf have want && mkdir have want
+    mcopy -s -Q -m -n -i p1.img ::/ have
+    osirrox_log=$(xorriso -osirrox on -indev "$iso" -extract / want 2>&1) || { echo "$osirrox_log"; return 1; }
+    chmod -R u+rwX want
+    jq -r '.plan.left_out[].path' "$plan" | while read -r path; do rm -r "want$path"; done
+    rm -r have/livestick
+    find want -type d -empty -delete
+    diff -r have want
+    (cd want && find . -type f -printf '%s %p\n' | sort) >want.list
+    mdir -/ -b -i p1.img :: | grep -v '/$' | grep -v '^::/livestick/' | sed 's|^::|.|' | sort >mdir.list
+    sed 's/^[0-9]* //' want.list | sort | diff - mdir.list
+}
+
+# Each line of both manifests against what mtools reads.
+judge_manifests() {
+    local m
+    rm -rf all && mkdir all && mcopy -s -Q -n -i p1.img ::/ all
+    for m in a stick; do
+        sed -n 's|^file \([0-9a-f]*\) [0-9]* /|\1  |p' "all/livestick/$m.manifest" >sums
+        [ -s sums ]
+        (cd all && sha256sum --quiet -c ../sums)
+        head -n -1 "all/livestick/$m.manifest" | sha256sum | cut -c1-64 >end
+        grep -q "^end $(cat end)$" "all/livestick/$m.manifest"
+        awk '$1 == "file" { print $3 }' "all/livestick/$m.manifest" >sizes
+        diff sizes <(sed -n 's|^file [0-9a-f]* [0-9]* /|all/|p' "all/livestick/$m.manifest" | xargs -d '\n' stat -c %s)
+    done
+    # Nothing lies on BOOT that is in no manifest, but the manifests and the switch.
+    cat all/livestick/{a,stick}.manifest | sed -n 's|^file [0-9a-f]* [0-9]* ||p' | sort >listed
+    (cd all && find . -type f ! -name '*.manifest' ! -name switch.cfg) | sed 's/^\.//' | sort | diff listed -
+}
+
+judge_loader() {
+    local code=mbr.bin
+    [ "$2" = gpt ] && code=gptmbr.bin
+    cmp -n 440 "$1" "/usr/lib/syslinux/mbr/$code"
+    [ "$(mtype -i p1.img ::/livestick/switch.cfg | wc -c)" -eq 512 ]
+    mcopy -Q -n -i p1.img ::/livestick/menu.c32 menu.c32 && cmp menu.c32 /usr/lib/syslinux/modules/bios/menu.c32
+    mattrib -i p1.img ::/livestick/ldlinux.sys | grep -q 'S *H *R'
+}
+
+whole() {
+    local iso=$1 table=$2 size=$3
+    "$LIVESTICK" create --quiet --seed judge --table "$table" --size "$size" "$iso" stick.img
+    "$LIVESTICK" create --dry-run --json --seed judge --table "$table" --size "$size" "$iso" other.img >plan.json
+    judge_tables stick.img
+    judge_file_systems stick.img
+    judge_files stick.img "$iso" plan.json
+    judge_manifests
+    judge_loader stick.img "$table"
+    "$LIVESTICK" inspect --json stick.img >inspect.json
+    jq -e '.made_by_livestick and .damage == "" and .slots.a.family == "live-boot" and .default_entry == "a1"' inspect.json
+}
+
+judged() { rm -f stick.img; whole "$@"; }
+
+mbr_facts() {
+    rm -f stick.img && "$LIVESTICK" create --quiet --size 1G "$iso" stick.img
+    sfdisk -J stick.img | jq -e '.partitiontable | .label == "dos" and (.partitions |
+        .[0].type == "c" and .[0].bootable and .[0].start == 2048 and .[1].type == "83" and (.[1].bootable | not))'
+    # The last MiB and the gap stay zeros.
+    cmp -n 1048064 -i 512:0 stick.img /dev/zero
+    cmp -n 1048576 -i $((1023 * 1048576)):0 stick.img /dev/zero
+}
+
+gpt_facts() {
+    rm -f stick.img && "$LIVESTICK" create --quiet --table gpt --size 1G "$iso" stick.img
+    sfdisk -J stick.img | jq -e '.partitiontable | .label == "gpt" and (.partitions |
+        .[0].type == "C12A7328-F81F-11D2-BA4B-00A0C93EC93B" and .[0].attrs == "LegacyBIOSBootable" and
+        .[1].type == "0FC63DAF-8483-4772-8E79-3D69D8477DE4")'
+}
+
+same_bytes_twice() {
+    local table
+    for table in mbr gpt; do
+        rm -f one.img two.img
+        "$LIVESTICK" create --quiet --seed X --table $table --size 1G "$iso" one.img
+        sleep 1.1
+        "$LIVESTICK" create --quiet --seed X --table $table --size 1G "$iso" two.img
+        cmp one.img two.img
+        rm two.img
+        "$LIVESTICK" create --quiet --seed Y --table $table --size 1G "$iso" two.img
+        ! cmp -s one.img two.img
+        # Without a seed the ids differ each time.
+        rm one.img two.img
+        "$LIVESTICK" create --quiet --table $table --size 1G "$iso" one.img
+        "$LIVESTICK" create --quiet --table $table --size 1G "$iso" two.img
+        ! cmp -s one.img two.img
+    done
+}
+
+old_content_does_not_show() {
+    rm -f new.img && "$LIVESTICK" create --quiet --seed X --size 1G "$iso" new.img
+    # A hybrid ISO with a GPT of its own, then a whole other stick: both leave nothing that anybody finds.
+    truncate -s 1G old.img && dd if="$iso" of=old.img conv=notrunc bs=1M status=none
+    "$LIVESTICK" create --quiet --yes --seed X --size 1G "$iso" old.img 2>/dev/null && fail "--size over a file"
+    "$LIVESTICK" create --quiet --yes --seed X "$iso" old.img
+    wipefs -n old.img | grep -v OFFSET | awk '{ print $3 }' | sort | tr '\n' ' ' | grep -qx 'dos '
+    "$LIVESTICK" create --quiet --yes --seed X --table gpt "$iso" old.img
+    "$LIVESTICK" create --quiet --yes --seed X "$iso" old.img
+    wipefs -n old.img | grep -v OFFSET | awk '{ print $3 }' | sort | tr '\n' ' ' | grep -qx 'dos '
+    judge_tables old.img
+    judge_file_systems old.img
+}
+
+without_persistence() {
+    rm -f stick.img && "$LIVESTICK" create --quiet --no-persist --size 500M "$iso" stick.img
+    [ "$(sfdisk -J stick.img | jq '.partitiontable.partitions | length')" -eq 1 ]
+    cut_part stick.img 1 p1.img && fsck.fat -n p1.img
+    mtype -i p1.img ::/livestick/a.cfg >a.cfg
+    ! grep -qw persistence a.cfg
+    grep -q nopersistence a.cfg
+}
+
+chosen_persistence() {
+    rm -f stick.img && "$LIVESTICK" create --quiet --persist-size 100M --persist-label mine --size 1G "$iso" stick.img
+    [ "$(part stick.img 2 | cut -d' ' -f2)" = 100 ]
+    cut_part stick.img 2 p2.img && e2fsck -fn p2.img
+    [ "$(blkid -p -s LABEL -o value p2.img)" = mine ]
+    cut_part stick.img 1 p1.img && mtype -i p1.img ::/livestick/a.cfg | grep -q 'persistence-label=mine '
+}
+
+from_a_directory() {
+    rm -rf tree stick.img && mkdir tree
+    xorriso -osirrox on -indev "$iso" -extract / tree 2>log || { cat log; return 1; }
+    chmod -R u+rwX tree
+    "$LIVESTICK" create --quiet --seed X --size 1G tree stick.img
+    "$LIVESTICK" create --dry-run --json --seed X --size 1G tree other.img >plan.json
+    judge_tables stick.img && judge_file_systems stick.img && judge_files stick.img "$iso" plan.json && judge_manifests
+}
+
+as_nobody() {
+    chmod 755 "$tmp" && rm -rf open && mkdir -m 777 open && cp "$iso" open/iso && cp "$LIVESTICK" open/livestick
+    chmod 644 open/iso
+    rm -f root.img && "$LIVESTICK" create --quiet --seed X --size 1G open/iso root.img
+    (cd open && setpriv --reuid 65534 --regid 65534 --clear-groups env -i ASAN_OPTIONS=detect_leaks=0 TMPDIR=/tmp \
+        ./livestick create --quiet --seed X --size 1G iso nobody.img)
+    cmp root.img open/nobody.img
+}
+
+on_a_loop_device() {
+    local loop
+    rm -f file.img loop.img && truncate -s 1G loop.img
+    "$LIVESTICK" create --quiet --seed X --size 1G "$iso" file.img
+    loop=$(losetup --show -f loop.img)
+    "$LIVESTICK" create --quiet --yes --seed X "$iso" "$loop" || { losetup -d "$loop"; return 1; }
+    losetup -d "$loop"
+    cmp file.img loop.img
+}
+
+in_use_is_refused() {
+    local loop status=0
+    rm -f fs.img && truncate -s 1G fs.img && mke2fs -q -F fs.img && mkdir -p mnt
+    loop=$(losetup --show -f fs.img)
+    mount "$loop" mnt && echo precious >mnt/file
+    refuses 3 "$loop: .*mounted" "$LIVESTICK" create --yes --quiet "$iso" "$loop" || status=1
+    [ "$(cat mnt/file)" = precious ] || status=1
+    umount mnt
+    losetup -d "$loop"
+    e2fsck -fn fs.img || status=1
+    return $status
+}
+
+check small-mbr judged "$iso" mbr 2G
+check small-gpt judged "$iso" gpt 2G
+check mbr-facts mbr_facts
+check gpt-facts gpt_facts
+check same-bytes-twice same_bytes_twice
+check old-content-does-not-show old_content_does_not_show
+check without-persistence without_persistence
+check chosen-persistence chosen_persistence
+check from-a-directory from_a_directory
+if [ "$(id -u)" -eq 0 ]; then
+    check as-nobody as_nobody
+else
+    skip as-nobody "runs as a user already"
+fi
+if [ "$(id -u)" -eq 0 ] && losetup -f >/dev/null 2>&1; then
+    check on-a-loop-device on_a_loop_device
+    check in-use-is-refused in_use_is_refused
+else
+    skip on-a-loop-device "no loop device can be set up here"
+    skip in-use-is-refused "no loop device can be set up here"
+fi
+
+debian=$("$root/tests/iso/debian.sh" 2>"$tmp/.iso.log" | tail -n 1)
+if [ -s "$debian" ]; then
+    check debian-mbr judged "$debian" mbr 8G
+else
+    tail -5 "$tmp/.iso.log"
+    echo "not ok debian-iso"
+    suite_failed=1
+fi
+finish

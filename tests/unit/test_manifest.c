@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "tests/lib/test.h"
+
+#include "src/manifest.h"
+
+static void sample(struct manifest *m)
+{
+	struct sha256 *h;
+
+	manifest_set(m, "family", "live-boot");
+	manifest_set(m, "source", "two\nlines.iso");
+	manifest_setf(m, "written", "%d", 17);
+	h = manifest_add_file(m, "/live/a b", 3);
+	sha256_add(h, "abc", 3);
+	(void)manifest_add_file(m, "/livestick/empty", 0);
+}
+
+static char *text_of_sample(size_t *ret_len)
+{
+	struct manifest m = { 0 };
+	struct err e = { 0 };
+	char *text;
+
+	sample(&m);
+	*ret_len = manifest_size(&m);
+	text = xcalloc(1, *ret_len + 1);
+	const struct input in = manifest_input(&m);
+	CHECK_OK(input_read(&in, 0, text, *ret_len, &e), &e);
+	manifest_free(&m);
+	return text;
+}
+
+/* Digests by sha256sum of coreutils. */
+TEST(text_form_is_as_documented)
+{
+	size_t len;
+	AUTO_FREE char *text = text_of_sample(&len);
+
+	static const char start[] =
+		"livestick-manifest 1\n"
+		"family live-boot\n"
+		"source two lines.iso\n"
+		"written 17\n"
+		"file ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad 3 /live/a b\n"
+		"file e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855 0 /livestick/empty\n"
+		"content ";
+
+	CHECK(strncmp(text, start, strlen(start)) == 0);
+	CHECK_U64(strlen(text), len);
+}
+
+TEST(what_is_written_is_read)
+{
+	struct manifest m = { 0 };
+	struct err e = { 0 };
+	size_t len;
+	AUTO_FREE char *text = text_of_sample(&len);
+
+	if (!CHECK_OK(manifest_parse(text, len, &m, &e), &e))
+		return;
+	CHECK_STR(manifest_get(&m, "family"), "live-boot");
+	CHECK_STR(manifest_get(&m, "source"), "two lines.iso");
+	CHECK(manifest_get(&m, "nothing") == NULL);
+	CHECK_U64(m.n_files, 2);
+	CHECK_STR(m.file[0].path, "/live/a b");
+	CHECK_U64(m.file[0].size, 3);
+	CHECK(m.file[0].digest[0] == 0xba && m.file[0].digest[31] == 0xad);
+	manifest_free(&m);
+}
+
+TEST(content_is_the_same_whatever_the_settings_are)
+{
+	size_t len;
+	AUTO_FREE char *one = text_of_sample(&len);
+	const char *content = strstr(one, "\ncontent ");
+	u8 digest[SHA256_SIZE];
+	char hex[SHA256_HEX_SIZE];
+	static const char line[] =
+		"file ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad 3 /live/a b\n";
+
+	sha256_of(line, strlen(line), digest);
+	sha256_hex(digest, hex);
+	CHECK(content && strncmp(content + 9, hex, 64) == 0);
+}
+
+TEST(every_changed_byte_is_noticed)
+{
+	struct manifest m = { 0 };
+	size_t len;
+	AUTO_FREE char *text = text_of_sample(&len);
+
+	for (size_t i = 0; i < len; i++) {
+		struct err e = { 0 };
+
+		text[i] ^= 1;
+		CHECK(manifest_parse(text, len, &m, &e) < 0);
+		text[i] ^= 1;
+		err_clear(&e);
+	}
+	for (size_t n = 0; n < len; n++) {
+		struct err e = { 0 };
+
+		CHECK(manifest_parse(text, n, &m, &e) < 0);
+		err_clear(&e);
+	}
+}
+
+/* The digest at the end is no protection against somebody who means harm. */
+static char *sealed(const char *body)
+{
+	struct buf b = { 0 };
+	u8 digest[SHA256_SIZE];
+	char hex[SHA256_HEX_SIZE];
+
+	sha256_of(body, strlen(body), digest);
+	sha256_hex(digest, hex);
+	buf_addf(&b, "%send %s\n", body, hex);
+	return b.s;
+}
+
+TEST(hostile_lines_are_refused)
+{
+	static const char *const body[] = {
+		"",
+		"livestick-manifest 2\n",
+		"family x\n",
+		"livestick-manifest 1\nfile\n",
+		"livestick-manifest 1\nfile 00 3 /x\n",
+		"livestick-manifest 1\nfile ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad -3 /x\n",
+		"livestick-manifest 1\nfile ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad 3 x\n",
+		"livestick-manifest 1\nfile ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad 3 /a/../x\n",
+		"livestick-manifest 1\nfile ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad "
+		"99999999999999999999999 /x\n",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(body); i++) {
+		AUTO_FREE char *text = sealed(body[i]);
+		struct manifest m = { 0 };
+		struct err e = { 0 };
+
+		CHECK_FAILS(manifest_parse(text, strlen(text), &m, &e), &e, "manifest");
+	}
+}
+
+int main(int argc, char **argv)
+{
+	return test_main(argc, argv);
+}
