@@ -11,9 +11,8 @@
 #include <sys/wait.h>
 
 #include "src/base/buf.h"
-#include "src/fs/volume.h"
+#include "src/fs/fat32.h"
 #include "src/media/device.h"
-#include "src/media/writelist.h"
 #include "tests/lib/test.h"
 
 #define UNUSED __attribute__((unused))
@@ -157,6 +156,98 @@ UNUSED static bool is_made_up(const struct volume_file *f, u64 off, const u8 *da
 
 	made_up_read(f->input.ctx, off, want, len, NULL);
 	return memcmp(want, data, len) == 0;
+}
+
+#define NOW 1700000000
+
+UNUSED static struct fat32_options options(u64 start, u64 size)
+{
+	return (struct fat32_options){
+		.start = start,
+		.size = size,
+		.sector_size = 512,
+		.label = "LIVESTICK",
+		.serial = 0x1234abcd,
+		.time = NOW,
+	};
+}
+
+/* A device with a volume on it that was written in one pass; `device` has 1 MiB more than the volume needs. */
+struct made {
+	struct fat32 *fat;
+	struct device *device;
+	u64 bytes;
+};
+
+UNUSED static void made_free(struct made *m)
+{
+	fat32_free(m->fat);
+	device_free(m->device);
+}
+
+#define AUTO_MADE CLEANUP(made_free)
+
+/* Writes over what the device holds; checks that the pass is one stretch and begins with the second sector. */
+UNUSED static bool write_volume(struct made *m, const struct fat32_options *o, struct err *e)
+{
+	struct writelist *pass = writelist_new(), *commit = writelist_new();
+	u8 before[4096], after[4096];
+	bool ok;
+
+	fat32_emit(m->fat, pass, commit);
+	ok = CHECK_OK(writelist_finish(pass, e), e) && CHECK_OK(writelist_finish(commit, e), e) &&
+	     CHECK_OK(device_read(m->device, o->start, before, o->sector_size, e), e) &&
+	     CHECK_OK(writelist_run(pass, m->device, NULL, e), e) &&
+	     CHECK_OK(device_read(m->device, o->start, after, o->sector_size, e), e);
+	if (ok) {
+		CHECK_U64(writelist_stretches(pass), 1);
+		CHECK_U64(writelist_bytes(commit), o->sector_size);
+		CHECK(memcmp(before, after, o->sector_size) == 0);
+		m->bytes = writelist_bytes(pass);
+		ok = CHECK_OK(writelist_run(commit, m->device, NULL, e), e);
+	}
+	writelist_free(pass);
+	writelist_free(commit);
+	return ok;
+}
+
+UNUSED static bool make(struct made *m, const struct fat32_options *o, struct volume_files *files, struct err *e)
+{
+	if (!CHECK_OK(fat32_plan(o, files, &m->fat, e), e))
+		return false;
+	if (!m->device)
+		m->device = device_new_memory("stick", o->start + o->size + MIB, o->sector_size);
+	return write_volume(m, o, e);
+}
+
+/* Dirt where the volume will be: what the writer leaves out would show. */
+UNUSED static void soil(struct made *m, const struct fat32_options *o, u64 len)
+{
+	AUTO_FREE u8 *dirt = xcalloc(1, MIB);
+	struct err e = { 0 };
+
+	memset(dirt, 0xa5, MIB);
+	m->device = device_new_memory("stick", o->start + o->size + MIB, o->sector_size);
+	for (u64 off = 0; off < len; off += MIB)
+		CHECK_OK(device_write(m->device, o->start + off, dirt, MIN(MIB, len - off), &e), &e);
+}
+
+UNUSED static void check_contents(const struct made *m, const struct volume_files *files)
+{
+	struct err e = { 0 };
+
+	for (size_t i = 0; i < files->n; i++) {
+		const struct volume_file *f = &files->file[i];
+		AUTO_FREE u8 *data = xcalloc(1, f->size);
+
+		if (f->size == 0) {
+			CHECK_U64(f->device_off, 0);
+			continue;
+		}
+		CHECK_OK(device_read(m->device, f->device_off, data, f->size, &e), &e);
+		if (!is_made_up(f, 0, data, f->size))
+			test_fail(__FILE__, __LINE__, "%s: device_off is not where its bytes are", f->path);
+	}
 }
 
 #endif

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * What a new file system shall hold: the list that fat32.h and ext4.h make a volume of.
+ */
+#ifndef LIVESTICK_FS_VOLUME_H
+#define LIVESTICK_FS_VOLUME_H
+
+#include "src/base/input.h"
+#include "src/base/sha256.h"
+
+struct volume_file {
+	char *path; /* "/live/vmlinuz"; owned. Missing parent directories are made. */
+	bool is_dir;
+	u64 size;
+	struct input input;  /* the bytes; what it refers to is borrowed */
+	struct sha256 *hash; /* gets the bytes while they are written; borrowed, may be NULL */
+	i64 mtime;           /* seconds since 1970, UTC */
+	u16 mode;            /* ext4: permissions, owner is root; FAT has none */
+	bool system_file;    /* FAT: read-only, hidden, system, as loaders mark their own; ext4: immutable */
+	u64 device_off;      /* set by the layout: where on the device the bytes lie, in one stretch; 0 for no bytes */
+};
+
+struct volume_files {
+	struct volume_file *file;
+	size_t n, cap;
+};
+
+/* Adds a file; `path` is copied. The pointer is good until the next one is added. */
+struct volume_file *volume_add(struct volume_files *v, const char *path, u64 size, struct input input, i64 mtime);
+struct volume_file *volume_add_dir(struct volume_files *v, const char *path, u16 mode, i64 mtime);
+/* NULL if there is none; letters match exactly. */
+struct volume_file *volume_find(const struct volume_files *v, const char *path);
+void volume_files_free(struct volume_files *v);
+
+#endif
