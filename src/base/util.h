@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -125,7 +126,7 @@ MUST_CHECK void *array_grow(void *array, size_t n, size_t *cap, size_t size);
 		&(array)[(n)++];                                                   \
 	})
 
-/* These do not compile: struct buf does their work with bounds. */
+/* These do not compile: struct buf does their work with bounds. (The headers that declare them are in above.) */
 #undef strcpy
 #undef strcat
 #undef sprintf

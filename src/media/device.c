@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "src/media/device.h"
+
+#include <errno.h>
+
+static int check_range(const struct device *d, u64 off, size_t len, struct err *e)
+{
+	if (off <= d->size && len <= d->size - off)
+		return 0;
+	return fail(e, -ERANGE, "%s: %zu bytes at byte %llu lie outside its %llu bytes", d->name, len,
+	            (unsigned long long)off, (unsigned long long)d->size);
+}
+
+int device_read(struct device *d, u64 off, void *buf, size_t len, struct err *e)
+{
+	int r = check_range(d, off, len, e);
+
+	if (r < 0)
+		return r;
+	r = d->ops->read(d, off, buf, len);
+	if (r < 0)
+		return fail(e, r, "%s: read at byte %llu: %s", d->name, (unsigned long long)off, strerror(-r));
+	return 0;
+}
+
+int device_write(struct device *d, u64 off, const void *buf, size_t len, struct err *e)
+{
+	int r = check_range(d, off, len, e);
+
+	if (r < 0)
+		return r;
+	r = d->ops->write(d, off, buf, len);
+	if (r < 0)
+		return fail(e, r, "%s: write at byte %llu: %s", d->name, (unsigned long long)off, strerror(-r));
+	return 0;
+}
+
+int device_flush(struct device *d, struct err *e)
+{
+	int r = d->ops->flush ? d->ops->flush(d) : 0;
+
+	return r < 0 ? fail(e, r, "%s: flush: %s", d->name, strerror(-r)) : 0;
+}
+
+void device_free(struct device *d)
+{
+	if (!d)
+		return;
+	if (d->ops->free)
+		d->ops->free(d);
+	free(d->name);
+	free(d);
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The one seam to the stick: nothing outside src/media opens it, reads it or writes it. Offsets are bytes from the
+ * start of the device; a device has no position. Ranges are checked here, in one place.
+ *
+ * What stands behind the seam: a block device or a plain file (device_open), memory (device_new_memory), a partition
+ * of another device (device_new_window), and for the tests a recorder and a device that fails (device_test.h).
+ */
+#ifndef LIVESTICK_MEDIA_DEVICE_H
+#define LIVESTICK_MEDIA_DEVICE_H
+
+#include "src/base/err.h"
+
+struct device;
+
+struct device_ops {
+	/* All of `len` bytes or -errno; the range lies inside the device. */
+	int (*read)(struct device *d, u64 off, void *buf, size_t len);
+	int (*write)(struct device *d, u64 off, const void *buf, size_t len);
+	/* Everything written before is on the medium when this returns 0. NULL: nothing to do. */
+	int (*flush)(struct device *d);
+	void (*free)(struct device *d);
+};
+
+/* Each kind of device has this as its first member. */
+struct device {
+	const struct device_ops *ops;
+	char *name; /* as the user calls it */
+	u64 size;
+	u32 sector_size; /* what the table and the file systems count in: 512 or 4096 */
+	bool is_block;   /* a block device, not a file or memory */
+	int fd;          /* for libraries that must have one, to read from: -1 where there is none */
+};
+
+/*
+ * Opens what `path` names, for reading only or for writing too; never makes a file. For writing, a block device is
+ * opened with O_EXCL, so that neither a mount nor a second writer can have it; there is no shared opening for writing.
+ * The lock (flock) keeps udev and other writers away for as long as the device is open. Data goes past the page cache
+ * (O_DIRECT) where the file system can; where it cannot, no more than 8 MiB wait unwritten. The tail of a plain file
+ * that is no whole sector does not count and is left alone.
+ *
+ * -EBUSY: somebody uses it. -EROFS: write-protected. These, no medium, and what is no file or block device are
+ * classed as refused. Who may be written at all is guard.h's matter, to be asked with this open device.
+ */
+MUST_CHECK int device_open(const char *path, bool writable, struct device **ret, struct err *e);
+
+/* `size` bytes of zeros that take memory only where they are written, in pieces of 64 KiB. */
+struct device *device_new_memory(const char *name, u64 size, u32 sector_size);
+
+/* Calls `fn` for each stretch of a memory device that was ever written (4 KiB grain), ascending; stops at nonzero. */
+int device_memory_each(struct device *d, int (*fn)(void *ctx, u64 off, const u8 *data, size_t len), void *ctx);
+
+/* A part of another device, which must outlive it; offsets count from the start of the part. */
+struct device *device_new_window(struct device *under, const char *name, u64 off, u64 size);
+
+/*
+ * -ERANGE: outside the device, nothing was done; else what the system says, and a part may have been done. Writes are
+ * whole sectors, at any place in memory. A flush that failed is final: what was written before it may be lost, and
+ * every later flush gives the same error. A device is used by one thread at a time.
+ */
+MUST_CHECK int device_read(struct device *d, u64 off, void *buf, size_t len, struct err *e);
+MUST_CHECK int device_write(struct device *d, u64 off, const void *buf, size_t len, struct err *e);
+MUST_CHECK int device_flush(struct device *d, struct err *e);
+void device_free(struct device *d);
+
+static inline void device_freep(struct device **d)
+{
+	device_free(*d);
+}
+
+#define AUTO_DEVICE CLEANUP(device_freep)
+
+#endif

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Everything that will be written to a stick in one pass, known before the first byte is: stretches of the device
+ * with what belongs there. Filled in any order, written in ascending order, each byte at most once, in large aligned
+ * writes; a reader thread fetches and hashes ahead of the writer.
+ *
+ *	struct writelist *w = writelist_new();
+ *	writelist_add_zero(w, 512, MIB - 512);
+ *	writelist_add_input(w, MIB, size, &file->input, file->hash);
+ *	r = writelist_finish(w, e);                  sorted, and nothing overlaps
+ *	r = writelist_run(w, device, progress, e);
+ */
+#ifndef LIVESTICK_MEDIA_WRITELIST_H
+#define LIVESTICK_MEDIA_WRITELIST_H
+
+#include "src/base/input.h"
+#include "src/base/progress.h"
+#include "src/base/sha256.h"
+#include "src/media/device.h"
+
+struct writelist;
+
+struct writelist *writelist_new(void);
+void writelist_free(struct writelist *w);
+
+void writelist_add_zero(struct writelist *w, u64 off, u64 len);
+/* `mem` is borrowed until the list is freed. */
+void writelist_add_memory(struct writelist *w, u64 off, const void *mem, u64 len);
+/* The same, but the list owns `mem` (from malloc). */
+void writelist_take_memory(struct writelist *w, u64 off, void *mem, u64 len);
+/*
+ * `len` bytes of `in`, from its start. `hash` (may be NULL, borrowed) gets all of them, in order. Inputs are read in
+ * ascending order of `off`, one after the other, so an input may depend on what the ones before it gave (the manifest
+ * does).
+ */
+void writelist_add_input(struct writelist *w, u64 off, u64 len, struct input in, struct sha256 *hash);
+
+/*
+ * Sorts and checks. -EEXIST: two pieces want the same byte; -ERANGE: an end that no device has (both are faults in a
+ * layout, never in the input).
+ */
+MUST_CHECK int writelist_finish(struct writelist *w, struct err *e);
+
+/* Bytes to be written, and the number of stretches that do not touch each other. */
+u64 writelist_bytes(const struct writelist *w);
+size_t writelist_stretches(const struct writelist *w);
+
+/*
+ * Writes the list, then flushes; once, because the hashes go with it. Inputs and hashes are used by a thread of its own
+ * until this returns, and must share nothing with `d`.
+ *
+ * Before anything is written: -EINVAL when a stretch does not begin and end at a sector of the device, -ERANGE when it
+ * does not fit. -EINTR when `interrupted` (progress.h) was raised: it is looked at between writes of 1 MiB and between
+ * readings of the source. After an error nothing is known of the bytes in the list's stretches.
+ */
+MUST_CHECK int writelist_run(struct writelist *w, struct device *d, struct progress *p, struct err *e);
+
+#endif
