@@ -100,7 +100,7 @@ test-built: all $(TESTS) $(TOOLS)
 bench:
 	$(Q)tests/install-deps.sh bench
 	$(Q)$(MAKE) --no-print-directory all
-	$(Q)tests/bench.sh $(B)
+	$(Q)tests/bench.py $(B) $(BENCH)
 
 # The parsers under libFuzzer, FUZZ_SECONDS each.
 fuzz:

@@ -122,7 +122,8 @@ static int lay_out(struct create_job *j, struct err *e)
 {
 	int r = build_make(j->plan, &j->host, &j->build, e);
 
-	return r < 0 ? fail(e, r, "%s", j->request->source) : 0;
+	/* The layout has made room, so what does not go is a file that FAT cannot hold. */
+	return r < 0 ? fail_source(e, r, "%s", j->request->source) : 0;
 }
 
 /* An image file is sparse: what it will take of its file system shows only while it is written. */

@@ -53,14 +53,16 @@ static void make_boot_label(struct plan *p)
 }
 
 /*
- * live-boot takes every volume with the label it looks for, on whatever disk: a label of the stick's own keeps two
- * sticks in one machine apart.
+ * Some initrds take every volume with the label they look for, on whatever disk: where the family allows it, a label
+ * of the stick's own keeps two sticks in one machine apart.
  */
 static int make_data_label(struct plan *p, const struct plan_options *o, struct err *e)
 {
 	const char *label = o->data_label;
 
-	if (!label) {
+	if (!label && p->facts->family->data_label) {
+		snprintf(p->data_label, sizeof(p->data_label), "%s", p->facts->family->data_label);
+	} else if (!label) {
 		snprintf(p->data_label, sizeof(p->data_label), "persist-%08x", p->ids.disk_id);
 	} else {
 		if (!*label || strlen(label) >= sizeof(p->data_label) ||
@@ -118,11 +120,40 @@ static int add_entry(struct plan *p, const struct menu_entry *from, bool persist
 	return 0;
 }
 
+static bool same_initrds(const struct menu_entry *a, const struct menu_entry *b)
+{
+	if (a->n_initrds != b->n_initrds)
+		return false;
+	for (size_t i = 0; i < a->n_initrds; i++)
+		if (strcmp(a->initrds[i], b->initrds[i]) != 0)
+			return false;
+	return true;
+}
+
+/*
+ * Media that have "persistence" entries of their own beside the plain ones would show the same thing twice. The
+ * first of them stays; returns where the entry `i` of the source is now.
+ */
+static size_t drop_if_twin(struct menu *m)
+{
+	struct menu_entry *last = &m->entry[m->n - 1];
+
+	for (size_t i = 0; i + 1 < m->n; i++) {
+		const struct menu_entry *e = &m->entry[i];
+
+		if (strcmp(e->kernel, last->kernel) == 0 && strcmp(e->args, last->args) == 0 && same_initrds(e, last)) {
+			menu_drop_last(m);
+			return i;
+		}
+	}
+	return m->n - 1;
+}
+
 /* Every entry once, and the default one a second time "without saving"; the default comes up by itself. */
 static int make_menu(struct plan *p, const struct plan_options *o, struct err *e)
 {
 	const struct menu *from = &p->facts->menu;
-	size_t def = 0;
+	size_t def = 0, def_here = 0;
 	int r = 0;
 
 	for (size_t i = 0; i < from->n; i++)
@@ -130,12 +161,20 @@ static int make_menu(struct plan *p, const struct plan_options *o, struct err *e
 			def = i;
 	p->menu.timeout_ds = from->timeout_ds ? from->timeout_ds : TIMEOUT_DEFAULT_DS;
 	p->menu.title = xstrdup(*p->facts->source->volume_id ? p->facts->source->volume_id : "livestick");
-	for (size_t i = 0; r == 0 && i < from->n; i++)
+	for (size_t i = 0; r == 0 && i < from->n; i++) {
 		r = add_entry(p, &from->entry[i], !o->no_data, o->append, e);
+		if (r == 0) {
+			size_t at = drop_if_twin(&p->menu);
+
+			def_here = i == def ? at : def_here;
+		}
+	}
 	if (r == 0 && !o->no_data)
 		r = add_entry(p, &from->entry[def], false, o->append, e);
-	if (r == 0)
-		p->menu.entry[def].is_default = true;
+	if (r == 0) {
+		drop_if_twin(&p->menu);
+		menu_set_default(&p->menu, def_here);
+	}
 	return r;
 }
 

@@ -175,9 +175,11 @@ static int confirm(void *ctx, const struct create_job *j, struct err *e)
 	show_target(j, &text);
 	fputs(text.s, stderr);
 	fflush(stderr);
-	if (!fgets(answer, sizeof(answer), stdin))
+	if (!fgets(answer, sizeof(answer), stdin)) {
+		fputc('\n', stderr);
 		return fail_refused(e, -ECANCELED, "%s: not wiped: nobody agreed (--yes is for scripts)",
 				    j->request->target);
+	}
 	answer[strcspn(answer, "\r\n")] = '\0';
 	if (!names_target(answer, j->request->target))
 		return fail_refused(e, -ECANCELED, "%s: not wiped: the answer is not its name", j->request->target);
