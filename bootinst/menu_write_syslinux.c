@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "src/base/args.h"
+#include "src/base/utf8.h"
 
 /* U+00C0 to U+017F without their accents. */
 static const char latin[] = "AAAAAAACEEEEIIIIDNOOOOOxOUUUUYTs"
@@ -21,24 +22,6 @@ static const struct {
 	{ 0x2010, 0x2015, "-" }, { 0x2018, 0x201b, "'" },   { 0x201c, 0x201f, "\"" },
 	{ 0x2022, 0x2022, "*" }, { 0x2026, 0x2026, "..." }, { 0x2122, 0x2122, "(TM)" },
 };
-
-/* The next character of UTF-8 text; what is not UTF-8 counts byte by byte as U+FFFD. */
-static u32 next_char(const u8 **pos)
-{
-	const u8 *p = *pos;
-	unsigned more = p[0] >= 0xf0 && p[0] < 0xf8 ? 3 : p[0] >= 0xe0 && p[0] < 0xf0 ? 2 : p[0] >= 0xc0 && p[0] < 0xe0;
-	u32 c = more ? p[0] & (0x3fU >> more) : p[0] < 0x80 ? p[0] : 0xfffd;
-
-	for (unsigned i = 1; i <= more; i++) {
-		if ((p[i] & 0xc0) != 0x80) {
-			*pos = p + 1;
-			return 0xfffd;
-		}
-		c = c << 6 | (p[i] & 0x3f);
-	}
-	*pos = p + 1 + more;
-	return c;
-}
 
 static void add_ascii_char(struct buf *out, u32 c)
 {
@@ -60,13 +43,16 @@ static void add_ascii_char(struct buf *out, u32 c)
 /* Code page 437 on a screen and anything on a serial line: ASCII is what both show. '^' would mark a hotkey. */
 static void add_title(struct buf *out, const char *title, const char *otherwise)
 {
+	const u8 *end = (const u8 *)title + strlen(title);
 	AUTO_BUF struct buf ascii = { 0 };
 	size_t unknown = 0;
 
 	buf_adds(&ascii, "");
-	for (const u8 *p = (const u8 *)title; *p;) {
-		u32 c = next_char(&p);
+	for (const u8 *p = (const u8 *)title; p < end;) {
+		u32 c = 0xfffd; /* what is not UTF-8 counts byte by byte */
+		size_t n = utf8_decode(p, end, &c);
 
+		p += n ? n : 1;
 		if (c != '^')
 			add_ascii_char(&ascii, c);
 	}

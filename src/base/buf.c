@@ -4,6 +4,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "src/base/utf8.h"
+
 static void room(struct buf *b, size_t more)
 {
 	b->s = array_grow(b->s, b->len + more + 1, &b->cap, 1);
@@ -39,27 +41,6 @@ void buf_addf(struct buf *b, const char *fmt, ...)
 	va_end(again);
 }
 
-/*
- * Length of the well-formed UTF-8 sequence at `p` (RFC 3629: shortest form, no surrogates), 0 if there is none; a
- * string's NUL ends every sequence, so this never reads past it.
- */
-static size_t utf8_sequence(const u8 *p, u32 *ret_char)
-{
-	static const u32 smallest[] = { 0, 0, 0x80, 0x800, 0x10000 };
-	size_t n = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : p[0] < 0xf5 ? 4 : 0;
-	u32 c = n == 1 ? p[0] : p[0] & (0xffu >> (n + 1));
-
-	for (size_t i = 1; i < n; i++) {
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-		c = c << 6 | (p[i] & 0x3f);
-	}
-	if (n > 1 && (c < smallest[n] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000)))
-		return 0;
-	*ret_char = c;
-	return n;
-}
-
 /* Control characters, and what Unicode has for turning the direction of text or hiding it. */
 static bool harmful(u32 c)
 {
@@ -69,9 +50,11 @@ static bool harmful(u32 c)
 
 void buf_add_escaped(struct buf *b, const char *s)
 {
-	for (const u8 *p = (const u8 *)s; *p;) {
+	const u8 *end = (const u8 *)s + strlen(s);
+
+	for (const u8 *p = (const u8 *)s; p < end;) {
 		u32 c = 0;
-		size_t n = utf8_sequence(p, &c);
+		size_t n = utf8_decode(p, end, &c);
 
 		if (n && !harmful(c)) {
 			buf_add(b, p, n);

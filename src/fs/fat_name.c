@@ -5,27 +5,7 @@
 #include <stdio.h>
 #include <time.h>
 
-/* Takes one character off well-formed UTF-8 (RFC 3629); false if there is none. */
-static bool take_char(const u8 **p, const u8 *end, u32 *ret)
-{
-	static const u32 smallest[] = { 0, 0, 0x80, 0x800, 0x10000 };
-	u8 first = **p;
-	unsigned n = first < 0x80 ? 1 : first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf5 ? 4 : 0;
-	u32 c = n == 1 ? first : first & (0xffU >> (n + 1));
-
-	if (n == 0 || (size_t)(end - *p) < n)
-		return false;
-	for (unsigned i = 1; i < n; i++) {
-		if (((*p)[i] & 0xc0) != 0x80)
-			return false;
-		c = c << 6 | ((*p)[i] & 0x3f);
-	}
-	if (n > 1 && (c < smallest[n] || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff)))
-		return false;
-	*p += n;
-	*ret = c;
-	return true;
-}
+#include "src/base/utf8.h"
 
 /* Why FAT cannot hold this character, or NULL. U+FFFF fills the last entry of a long name up. */
 static const char *char_fault(u32 c)
@@ -52,10 +32,12 @@ int fat_name_units(const char *name, size_t len, u16 ret_units[FAT_NAME_UNITS], 
 	if (len == 0)
 		return refuse(ret_why, "it is empty");
 	while (p < end) {
-		u32 c;
+		u32 c = 0;
+		size_t len_here = utf8_decode(p, end, &c);
 
-		if (!take_char(&p, end, &c))
+		if (len_here == 0)
 			return refuse(ret_why, "it is not UTF-8");
+		p += len_here;
 		why = char_fault(c);
 		if (why)
 			return refuse(ret_why, why);
@@ -75,24 +57,8 @@ int fat_name_units(const char *name, size_t len, u16 ret_units[FAT_NAME_UNITS], 
 static void add_char(struct buf *b, u32 c)
 {
 	u8 s[4];
-	size_t n;
 
-	if (c < 0x80) {
-		s[0] = (u8)c;
-		n = 1;
-	} else if (c < 0x800) {
-		s[0] = (u8)(0xc0 | c >> 6);
-		n = 2;
-	} else if (c < 0x10000) {
-		s[0] = (u8)(0xe0 | c >> 12);
-		n = 3;
-	} else {
-		s[0] = (u8)(0xf0 | c >> 18);
-		n = 4;
-	}
-	for (size_t i = 1; i < n; i++)
-		s[i] = (u8)(0x80 | (c >> 6 * (n - 1 - i) & 0x3f));
-	buf_add(b, s, n);
+	buf_add(b, s, utf8_encode(c, s));
 }
 
 static bool is_high(u16 unit)

@@ -3,16 +3,13 @@
 
 #include <errno.h>
 
+#include "src/base/utf8.h"
+
 static void add_utf8(struct buf *b, u32 c)
 {
 	u8 s[4];
-	size_t n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
-	static const u8 first[] = { 0, 0, 0xc0, 0xe0, 0xf0 };
 
-	for (size_t i = n; i > 1; i--, c >>= 6)
-		s[i - 1] = (u8)(0x80 | (c & 0x3f));
-	s[0] = (u8)(first[n] | c);
-	buf_add(b, s, n);
+	buf_add(b, s, utf8_encode(c, s));
 }
 
 static u32 get_be16(const u8 *p)

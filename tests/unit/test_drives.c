@@ -246,11 +246,14 @@ static bool have_lsblk(void)
 	return sandbox_run("lsblk --sysroot / -dno NAME") == 0;
 }
 
-/* What lsblk says of whole devices, in our order and form; lsblk leaves out the same ones but zram and floppies. */
+/*
+ * What lsblk says of whole devices, in our form. It knows no memory drives; of loop and network devices without a size
+ * it also asks the running kernel, so these are left out here.
+ */
 static char *lsblk_says(const char *dir)
 {
-	CHECK(sandbox_run("lsblk --sysroot '%s' -dbnro KNAME,MAJ:MIN,SIZE,RO,RM | grep -v -e ^zram -e ^fd -e \"^nbd.* "
-	                  "0 0 0\" | tr / ! | sort",
+	CHECK(sandbox_run("lsblk --sysroot '%s' -dbnro KNAME,MAJ:MIN,SIZE,RO,RM |"
+	                  " grep -v -e ^zram -e ^fd -e '^loop.* 0 . .$' -e '^nbd.* 0 . .$' | tr / ! | sort",
 	                  dir) == 0);
 	return xstrdup(sandbox_said());
 }
