@@ -1,7 +1,7 @@
 # livestick: see README.md. `make`, `make test`, `make try`, `make bench`, `make install`.
 #
-#   V=1      shows the commands            SAN=1    AddressSanitizer and UBSan (build/san)
-#   CC=...   another compiler              DESTDIR, PREFIX as usual
+#   V=1      shows the commands            SAN=1    AddressSanitizer and UBSan (build/san); make test: unless SAN=0
+#   WERROR=1 warnings are errors           CC=..., DESTDIR, PREFIX as usual
 
 CC      ?= cc
 PREFIX  ?= /usr/local
@@ -19,13 +19,16 @@ override CPPFLAGS += -I. -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DLIVESTICK_VERSIO
 override CFLAGS   += -std=gnu11 $(WARN) -fstack-protector-strong -pthread
 override LDFLAGS  += -pthread -Wl,-z,relro,-z,now
 
-ifdef SAN
+ifneq ($(filter-out 0,$(SAN)),)
 B := build/san
 override CFLAGS  += -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -O1
 override LDFLAGS += -fsanitize=address,undefined
 else
 B := build
 override CPPFLAGS += -D_FORTIFY_SOURCE=2
+endif
+ifdef WERROR
+override CFLAGS += -Werror
 endif
 ifdef V
 Q :=
@@ -88,10 +91,10 @@ try:
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)tests/try.sh $(B)
 
-# The whole suite. Needs root or sudo once, to install what it needs.
+# The whole suite, with sanitizers unless SAN=0. Needs root or sudo once, to install what it needs.
 test:
 	$(Q)tests/install-deps.sh test
-	$(Q)$(MAKE) --no-print-directory test-built
+	$(Q)$(MAKE) --no-print-directory SAN=$(or $(SAN),1) test-built
 
 .PHONY: test-built
 test-built: all $(TESTS) $(TOOLS)

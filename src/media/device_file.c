@@ -209,6 +209,9 @@ static void file_free(struct device *d)
 {
 	struct file_device *f = (struct file_device *)d;
 
+	/* The kernel must see the new partitions; one that cannot (a plain loop device) has none to forget either. */
+	if (d->is_block && f->writable)
+		ioctl(d->fd, BLKRRPART);
 	util_close(&f->direct);
 	util_close(&d->fd);
 	free(f->bounce);
