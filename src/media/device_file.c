@@ -29,6 +29,7 @@ struct span {
  */
 struct file_device {
 	struct device d;
+	bool writable;
 	int direct; /* -1: refused */
 	u32 align;  /* of offset, length and memory, for `direct` */
 	u8 *bounce;
@@ -327,6 +328,7 @@ int device_open(const char *path, bool writable, struct device **ret, struct err
 
 	d->ops = &file_ops;
 	d->name = xstrdup(path);
+	f->writable = writable;
 	f->direct = -1;
 	/* O_NONBLOCK: a pipe, or a drive that waits for a medium, must not hang us. On files it has no meaning. */
 	d->fd = open(path, (writable ? O_RDWR | O_EXCL : O_RDONLY) | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
