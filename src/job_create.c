@@ -38,6 +38,14 @@ static dev_t source_device(const struct create_job *j)
 	return stat(j->request->source, &st) == 0 ? st.st_dev : 0;
 }
 
+/* A plan fails because of the source, of the target's size, or of an option. */
+static int plan_failed(const struct create_job *j, int r, struct err *e)
+{
+	if (e->code == EXIT_USAGE)
+		return r;
+	return fail(e, r, "%s", r == -ENOSPC ? j->request->target : j->request->source);
+}
+
 /* What the user will be shown; asked before anything is opened, so that a wrong drive is not even locked. */
 static int check_target(struct create_job *j, struct err *e)
 {
@@ -45,8 +53,9 @@ static int check_target(struct create_job *j, struct err *e)
 	enum target_kind kind;
 	int r = plan_smallest(&j->facts, &j->host, &q->plan, &j->guard.need, e);
 
-	if (r == 0)
-		r = guard_target(q->target, q->make_size != 0, &kind, e);
+	if (r < 0)
+		return plan_failed(j, r, e);
+	r = guard_target(q->target, q->make_size != 0, &kind, e);
 	if (r < 0)
 		return r;
 	j->guard.path = q->target;
@@ -115,7 +124,7 @@ static int make_plan(struct create_job *j, struct err *e)
 		return fail_refused(e, -ENOTSUP, "%s: has sectors of %u bytes, which SYSLINUX cannot boot from", q->target,
 				    stick.sector_size);
 	r = plan_make(&j->facts, &j->host, &stick, &o, &j->plan, e);
-	return r < 0 ? fail(e, r, "%s", r == -ENOSPC ? q->target : q->source) : 0;
+	return r < 0 ? plan_failed(j, r, e) : 0;
 }
 
 static int lay_out(struct create_job *j, struct err *e)

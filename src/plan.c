@@ -310,6 +310,21 @@ static struct layout_request layout_wanted(const struct plan *p, const struct pl
 	};
 }
 
+/* FAT's own check comes only with the layout; here it can be said what helps. */
+static int check_file_sizes(const struct plan *p, struct err *e)
+{
+	for (size_t i = 0; i < p->n_copy; i++) {
+		const struct node *n = p->copy[i].node;
+
+		if (n->size > UINT32_MAX)
+			return fail_source(e, -EFBIG,
+					   "%s: has %llu bytes, and a file on FAT32 ends below 4 GiB: make it smaller, or split "
+					   "it in two (an ext4 boot partition cannot be made yet)",
+					   p->copy[i].path, (unsigned long long)n->size);
+	}
+	return 0;
+}
+
 /* Everything but the layout. */
 static int fill(struct plan *p, struct host *host, const struct plan_options *o, struct err *e)
 {
@@ -332,7 +347,7 @@ static int fill(struct plan *p, struct host *host, const struct plan_options *o,
 	add_system(p);
 	add_manifests(p);
 	add_data_files(p);
-	return 0;
+	return check_file_sizes(p, e);
 }
 
 int plan_make(const struct facts *facts, struct host *host, const struct plan_stick *stick, const struct plan_options *o,
