@@ -5,9 +5,15 @@
 
 /* Where isolinux looks for its configuration, and where live media keep one for their own syslinux. */
 static const char *const menu_places[] = {
-	"/isolinux/isolinux.cfg",      "/boot/isolinux/isolinux.cfg", "/isolinux/syslinux.cfg", "/isolinux.cfg",
-	"/syslinux/isolinux.cfg",      "/syslinux/syslinux.cfg",      "/boot/syslinux/isolinux.cfg",
-	"/boot/syslinux/syslinux.cfg", "/syslinux.cfg",
+	"/isolinux/isolinux.cfg",
+	"/boot/isolinux/isolinux.cfg",
+	"/isolinux/syslinux.cfg",
+	"/isolinux.cfg",
+	"/syslinux/isolinux.cfg",
+	"/syslinux/syslinux.cfg",
+	"/boot/syslinux/isolinux.cfg",
+	"/boot/syslinux/syslinux.cfg",
+	"/syslinux.cfg",
 };
 
 /* Larger than any menu, smaller than any harm. */
@@ -65,7 +71,7 @@ static int keep_complete(struct facts *f, const struct menu *all, struct err *e)
 		return 0;
 	if (all->n && !is_file(s, all->entry[0].kernel))
 		return fail_source(e, -EINVAL, "%s: has no kernel: its menu names %s, which is not there", s->path,
-				   all->entry[0].kernel);
+		                   all->entry[0].kernel);
 	if (all->n)
 		return fail_source(e, -EINVAL, "%s: no menu entry has all of its files", s->path);
 	return fail_source(e, -EINVAL, "%s: has no kernel: the menu %s names none", s->path, f->menu_path);
@@ -109,7 +115,7 @@ static int find_family(struct facts *f, const char *name, struct err *e)
 		return fail_source(e, -EINVAL, "%s: %s", f->source->path, why);
 	if (!f->menu_path)
 		return fail_source(e, -EINVAL, "%s: has no isolinux or syslinux menu, and other menus are not read yet",
-				   f->source->path);
+		                   f->source->path);
 	return 0;
 }
 

@@ -12,7 +12,7 @@
 
 struct facts {
 	struct source *source;
-	char *menu_path; /* the configuration that the menu was read from */
+	char *menu_path;  /* the configuration that the menu was read from */
 	struct menu menu; /* as the source has it; only entries whose files exist */
 	const struct family *family;
 	bool family_forced; /* by --family, over what was detected */

@@ -121,8 +121,8 @@ static int make_plan(struct create_job *j, struct err *e)
 	if (q->time_from_source)
 		source_each(j->facts.source, newest, &o.time);
 	if (stick.sector_size != 512)
-		return fail_refused(e, -ENOTSUP, "%s: has sectors of %u bytes, which SYSLINUX cannot boot from", q->target,
-				    stick.sector_size);
+		return fail_refused(e, -ENOTSUP, "%s: has sectors of %u bytes, which SYSLINUX cannot boot from",
+		                    q->target, stick.sector_size);
 	r = plan_make(&j->facts, &j->host, &stick, &o, &j->plan, e);
 	return r < 0 ? plan_failed(j, r, e) : 0;
 }
@@ -147,7 +147,7 @@ static int check_room(struct create_job *j, struct err *e)
 	room = (u64)fs.f_bavail * fs.f_frsize + (u64)st.st_blocks * 512;
 	if (need > room)
 		return fail(e, -ENOSPC, "%s: its file system has %llu bytes left, %llu will be written",
-			    j->request->target, (unsigned long long)room, (unsigned long long)need);
+		            j->request->target, (unsigned long long)room, (unsigned long long)need);
 	return 0;
 }
 

@@ -15,12 +15,12 @@ struct create_job;
 
 struct create_request {
 	const char *source, *target;
-	const char *family;       /* NULL: detect */
-	u64 make_size;            /* not 0: make the plain file `target` of this size; it must not exist */
-	bool allow_fixed;         /* a drive that is not removable may be written */
+	const char *family; /* NULL: detect */
+	u64 make_size;      /* not 0: make the plain file `target` of this size; it must not exist */
+	bool allow_fixed;   /* a drive that is not removable may be written */
 	bool dry_run;
 	struct plan_options plan;
-	bool time_from_source;    /* plan.time is to be the newest time in the source */
+	bool time_from_source; /* plan.time is to be the newest time in the source */
 	struct progress *progress;
 	/* Asked once, when all checks have passed; 0 to go on, or a classed error. NULL: nobody is asked. */
 	int (*confirm)(void *ctx, const struct create_job *job, struct err *e);
@@ -35,9 +35,9 @@ struct create_job {
 	struct device *device; /* NULL in a dry run on a file that does not exist */
 	bool is_new_file;      /* made by this run: removed again if nothing was written */
 	struct guard_request guard;
-	struct drive drive;    /* the target as it was when it was first looked at */
-	struct scan scan;      /* what the target holds now */
-	bool target_is_empty;  /* a plain file that is nothing but a hole: there is nothing to lose */
+	struct drive drive;   /* the target as it was when it was first looked at */
+	struct scan scan;     /* what the target holds now */
+	bool target_is_empty; /* a plain file that is nothing but a hole: there is nothing to lose */
 	struct plan *plan;
 	struct build build;
 	enum { STICK_UNTOUCHED, STICK_ERASED, STICK_COMPLETE } state;

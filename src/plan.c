@@ -33,7 +33,7 @@ static void make_ids(struct plan *p, const struct plan_options *o)
 	id_uuid(s, "data hash", p->data_hash_seed);
 	uuid_text(p->data_uuid, data_uuid);
 	snprintf(p->medium.boot_uuid, sizeof(p->medium.boot_uuid), "%04X-%04X", p->boot_serial >> 16,
-		 p->boot_serial & 0xffff);
+	         p->boot_serial & 0xffff);
 	snprintf(p->medium.data_uuid, sizeof(p->medium.data_uuid), "%s", data_uuid);
 }
 
@@ -68,7 +68,8 @@ static int make_data_label(struct plan *p, const struct plan_options *o, struct 
 		if (!*label || strlen(label) >= sizeof(p->data_label) ||
 		    strspn(label, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-") != strlen(label))
 			return fail_as(e, EXIT_USAGE, -EINVAL,
-				       "--persist-label %s: a label has 1 to 16 characters of A-Z a-z 0-9 _ . -", label);
+			               "--persist-label %s: a label has 1 to 16 characters of A-Z a-z 0-9 _ . -",
+			               label);
 		snprintf(p->data_label, sizeof(p->data_label), "%s", label);
 	}
 	p->medium.label = p->data_label;
@@ -116,7 +117,7 @@ static int add_entry(struct plan *p, const struct menu_entry *from, bool persist
 	}
 	if (args.len > MENU_ARGS_MAX)
 		return fail(e, -E2BIG, "menu entry \"%s\": its kernel arguments have %zu characters, Linux takes %d",
-			    to->title, args.len, MENU_ARGS_MAX);
+		            to->title, args.len, MENU_ARGS_MAX);
 	return 0;
 }
 
@@ -196,7 +197,7 @@ static int write_menu(struct plan *p, struct err *e)
 }
 
 static struct volume_file *add_listed(struct plan *p, struct manifest *m, const char *path, u64 size, struct input in,
-				      i64 mtime)
+                                      i64 mtime)
 {
 	struct volume_file *f = volume_add(&p->boot_files, path, size, in, mtime);
 
@@ -219,7 +220,8 @@ static void add_loader(struct plan *p, struct host *host)
 	}
 	buf_free(&path);
 	add_listed(p, m, STICK_DIR "/syslinux.cfg", p->top_cfg.len, input_memory(p->top_cfg.s), p->time);
-	volume_add(&p->boot_files, STICK_DIR "/switch.cfg", sizeof(p->switch_cfg), input_memory(p->switch_cfg), p->time);
+	volume_add(&p->boot_files, STICK_DIR "/switch.cfg", sizeof(p->switch_cfg), input_memory(p->switch_cfg),
+	           p->time);
 }
 
 static void add_system(struct plan *p)
@@ -271,9 +273,9 @@ static void set_manifests(struct plan *p, const struct plan_options *o)
 static void add_manifests(struct plan *p)
 {
 	volume_add(&p->boot_files, STICK_DIR "/stick.manifest", manifest_size(&p->stick_manifest),
-		   manifest_input(&p->stick_manifest), p->time);
+	           manifest_input(&p->stick_manifest), p->time);
 	volume_add(&p->boot_files, STICK_DIR "/a.manifest", manifest_size(&p->slot_manifest),
-		   manifest_input(&p->slot_manifest), p->time);
+	           manifest_input(&p->slot_manifest), p->time);
 }
 
 static void add_data_files(struct plan *p)
@@ -285,14 +287,14 @@ static void add_data_files(struct plan *p)
 
 		if (d->text)
 			volume_add(&p->data_files, d->path, strlen(d->text), input_memory(d->text), p->time)->mode =
-				d->mode;
+			    d->mode;
 		else
 			volume_add_dir(&p->data_files, d->path, d->mode, p->time);
 	}
 }
 
 static struct layout_request layout_wanted(const struct plan *p, const struct plan_stick *stick,
-					   const struct plan_options *o)
+                                           const struct plan_options *o)
 {
 	/* A later system is taken to be at most a quarter larger. */
 	u64 second = p->copy_bytes + p->copy_bytes / 4 + BOOT_SPARE;
@@ -317,10 +319,11 @@ static int check_file_sizes(const struct plan *p, struct err *e)
 		const struct node *n = p->copy[i].node;
 
 		if (n->size > UINT32_MAX)
-			return fail_source(e, -EFBIG,
-					   "%s: has %llu bytes, and a file on FAT32 ends below 4 GiB: make it smaller, or split "
-					   "it in two (an ext4 boot partition cannot be made yet)",
-					   p->copy[i].path, (unsigned long long)n->size);
+			return fail_source(
+			    e, -EFBIG,
+			    "%s: has %llu bytes, and a file on FAT32 ends below 4 GiB: make it smaller, or split "
+			    "it in two (an ext4 boot partition cannot be made yet)",
+			    p->copy[i].path, (unsigned long long)n->size);
 	}
 	return 0;
 }
@@ -350,8 +353,8 @@ static int fill(struct plan *p, struct host *host, const struct plan_options *o,
 	return check_file_sizes(p, e);
 }
 
-int plan_make(const struct facts *facts, struct host *host, const struct plan_stick *stick, const struct plan_options *o,
-	      struct plan **ret, struct err *e)
+int plan_make(const struct facts *facts, struct host *host, const struct plan_stick *stick,
+              const struct plan_options *o, struct plan **ret, struct err *e)
 {
 	struct plan *p = xcalloc(1, sizeof(*p));
 	struct layout_request wanted;
@@ -360,7 +363,8 @@ int plan_make(const struct facts *facts, struct host *host, const struct plan_st
 	p->facts = facts;
 	r = fill(p, host, o, e);
 	if (r == 0 && o->slots == 2 && !facts->family->takes_slot)
-		r = fail(e, -ENOTSUP, "--slots 2: a %s system boots only from the root of its medium", facts->family->name);
+		r = fail(e, -ENOTSUP, "--slots 2: a %s system boots only from the root of its medium",
+		         facts->family->name);
 	if (r == 0) {
 		wanted = layout_wanted(p, stick, o);
 		r = layout_make(&wanted, &p->layout, e);
@@ -373,7 +377,8 @@ int plan_make(const struct facts *facts, struct host *host, const struct plan_st
 	return 0;
 }
 
-int plan_smallest(const struct facts *facts, struct host *host, const struct plan_options *o, u64 *ret_size, struct err *e)
+int plan_smallest(const struct facts *facts, struct host *host, const struct plan_options *o, u64 *ret_size,
+                  struct err *e)
 {
 	struct plan *p = xcalloc(1, sizeof(*p));
 	const struct plan_stick any = { .sector_size = 512 };

@@ -72,12 +72,12 @@ struct plan {
  * fat32_plan() and: -E2BIG (kernel arguments too long), -EINVAL (an option that cannot be).
  */
 MUST_CHECK int plan_make(const struct facts *facts, struct host *host, const struct plan_stick *stick,
-			 const struct plan_options *o, struct plan **ret, struct err *e);
+                         const struct plan_options *o, struct plan **ret, struct err *e);
 void plan_free(struct plan *p);
 
 /* The smallest stick for these facts and options, in bytes. */
 MUST_CHECK int plan_smallest(const struct facts *facts, struct host *host, const struct plan_options *o, u64 *ret_size,
-			     struct err *e);
+                             struct err *e);
 
 /* Where the stick's own things are on BOOT. */
 #define STICK_DIR "/livestick"

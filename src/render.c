@@ -55,10 +55,10 @@ static void layout_text(const struct plan *p, struct buf *out)
 		bool boot = part->role == PART_BOOT;
 
 		buf_addf(out, "  p%zu %s  %-5s at %llu MiB, ", i + 1, role_name(part->role), boot ? "FAT32" : "ext4",
-			 (unsigned long long)(part->start / MIB));
+		         (unsigned long long)(part->start / MIB));
 		buf_add_size(out, part->size);
 		buf_addf(out, ", label %s, UUID %s\n", boot ? p->boot_label : p->data_label,
-			 boot ? p->medium.boot_uuid : p->medium.data_uuid);
+		         boot ? p->medium.boot_uuid : p->medium.data_uuid);
 	}
 }
 
@@ -218,7 +218,7 @@ struct json_object *render_plan_json(const struct plan *p, const struct build *b
 	json_object_object_add(o, "left_out", left_json(p));
 	if (b)
 		json_add_bytes(o, "bytes_to_write",
-			       writelist_bytes(b->pass) + writelist_bytes(b->commit) + writelist_bytes(b->seal));
+		               writelist_bytes(b->pass) + writelist_bytes(b->commit) + writelist_bytes(b->seal));
 	return o;
 }
 
@@ -292,7 +292,7 @@ void render_facts(const struct facts *f, struct buf *out)
 		buf_add_escaped(out, f->source->created);
 	}
 	buf_addf(out, "\nFamily   %s%s\nMenu     ", f->family->title,
-		 f->family_forced ? ", because --family says so" : "");
+	         f->family_forced ? ", because --family says so" : "");
 	buf_add_escaped(out, f->menu_path);
 	buf_adds(out, "\n");
 	menu_text(&f->menu, out);

@@ -12,12 +12,12 @@ enum slot { SLOT_A, SLOT_B, N_SLOTS };
 
 struct stick {
 	struct scan scan;
-	bool is_ours;               /* there is a manifest of the stick */
-	struct manifest manifest;   /* of the stick */
+	bool is_ours;             /* there is a manifest of the stick */
+	struct manifest manifest; /* of the stick */
 	bool has_slot[N_SLOTS];
 	struct manifest slot[N_SLOTS];
-	char default_entry[33];     /* what switch.cfg names, "" if it cannot be read */
-	char *damage;               /* what could not be read although it should be there; NULL: nothing */
+	char default_entry[33]; /* what switch.cfg names, "" if it cannot be read */
+	char *damage;           /* what could not be read although it should be there; NULL: nothing */
 };
 
 /* 0 also for a device that is no stick of ours (is_ours is false then). */

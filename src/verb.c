@@ -13,7 +13,8 @@ static int bad_option(const struct verb *v, char **argv, int c, struct err *e)
 
 	if (c == ':')
 		return fail_as(e, EXIT_USAGE, -EINVAL, "%s: %s needs a value", v->name, word);
-	return fail_as(e, EXIT_USAGE, -EINVAL, "%s: %s: no such option (see livestick %s --help)", v->name, word, v->name);
+	return fail_as(e, EXIT_USAGE, -EINVAL, "%s: %s: no such option (see livestick %s --help)", v->name, word,
+	               v->name);
 }
 
 static void print_help(const struct verb *v)
@@ -25,7 +26,7 @@ static void print_help(const struct verb *v)
 		char left[64];
 
 		snprintf(left, sizeof(left), "--%s%s%s", v->option[i].name, v->option[i].arg ? " " : "",
-			 v->option[i].arg ? v->option[i].arg : "");
+		         v->option[i].arg ? v->option[i].arg : "");
 		printf("  %-24s %s\n", left, v->option[i].help);
 	}
 }
@@ -37,7 +38,7 @@ static int parse(const struct verb *v, void *state, int argc, char **argv, bool 
 
 	for (size_t i = 0; i < v->n_options; i++)
 		longs[i] = (struct option){ v->option[i].name, v->option[i].arg ? required_argument : no_argument, NULL,
-					    1000 };
+			                    1000 };
 	longs[v->n_options] = (struct option){ "help", no_argument, NULL, 'h' };
 	opterr = 0;
 	optind = 1;
@@ -68,7 +69,7 @@ int verb_call(const struct verb *v, int argc, char **argv, struct err *e)
 	argv += optind;
 	if (argc < v->min_args || argc > v->max_args)
 		return fail_as(e, EXIT_USAGE, -EINVAL, "usage: livestick %s %s%s", v->name,
-			       v->n_options ? "[options] " : "", v->args);
+		               v->n_options ? "[options] " : "", v->args);
 	return v->run(state, argc, argv, e);
 }
 

@@ -39,7 +39,9 @@ static int set_progress(struct state *s, const char *value, struct err *e)
 	static const struct {
 		const char *name;
 		enum progress_mode mode;
-	} modes[] = { { "bar", PROGRESS_BAR }, { "lines", PROGRESS_LINES }, { "json", PROGRESS_JSON },
+	} modes[] = { { "bar", PROGRESS_BAR },
+		      { "lines", PROGRESS_LINES },
+		      { "json", PROGRESS_JSON },
 		      { "none", PROGRESS_NONE } };
 
 	if (strcmp(value, "auto") == 0)
@@ -100,9 +102,12 @@ static int set(void *state, const char *option, const char *value, struct err *e
 		const char *name;
 		bool *to;
 	} switches[] = {
-		{ "no-persist", &s->request.plan.no_data }, { "allow-fixed", &s->request.allow_fixed },
-		{ "dry-run", &s->request.dry_run },	    { "yes", &s->yes },
-		{ "json", &s->json },			    { "quiet", &s->quiet },
+		{ "no-persist", &s->request.plan.no_data },
+		{ "allow-fixed", &s->request.allow_fixed },
+		{ "dry-run", &s->request.dry_run },
+		{ "yes", &s->yes },
+		{ "json", &s->json },
+		{ "quiet", &s->quiet },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(switches); i++) {
@@ -124,7 +129,8 @@ static int choose_time(struct state *s, struct err *e)
 		errno = 0;
 		s->request.plan.time = strtoimax(epoch, &end, 10);
 		if (errno || *end || s->request.plan.time < 0)
-			return fail_as(e, EXIT_USAGE, -EINVAL, "SOURCE_DATE_EPOCH=%s: is not a number of seconds", epoch);
+			return fail_as(e, EXIT_USAGE, -EINVAL, "SOURCE_DATE_EPOCH=%s: is not a number of seconds",
+			               epoch);
 		return 0;
 	}
 	s->request.time_from_source = s->seed != NULL;
@@ -178,7 +184,7 @@ static int confirm(void *ctx, const struct create_job *j, struct err *e)
 	if (!fgets(answer, sizeof(answer), stdin)) {
 		fputc('\n', stderr);
 		return fail_refused(e, -ECANCELED, "%s: not wiped: nobody agreed (--yes is for scripts)",
-				    j->request->target);
+		                    j->request->target);
 	}
 	answer[strcspn(answer, "\r\n")] = '\0';
 	if (!names_target(answer, j->request->target))

@@ -17,11 +17,11 @@
 /* Exit codes, for ever the same (docs/livestick.md). */
 enum exit_code {
 	EXIT_OK = 0,
-	EXIT_FAILED = 1,   /* something went wrong on the way */
-	EXIT_USAGE = 2,    /* the command line makes no sense */
-	EXIT_REFUSED = 3,  /* refused as unsafe */
-	EXIT_DIFFERS = 4,  /* verify found a difference */
-	EXIT_SOURCE = 5,   /* the source cannot be used */
+	EXIT_FAILED = 1,  /* something went wrong on the way */
+	EXIT_USAGE = 2,   /* the command line makes no sense */
+	EXIT_REFUSED = 3, /* refused as unsafe */
+	EXIT_DIFFERS = 4, /* verify found a difference */
+	EXIT_SOURCE = 5,  /* the source cannot be used */
 };
 
 struct err {

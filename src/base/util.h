@@ -29,7 +29,7 @@ typedef int64_t i64;
 #define MIN(a, b)     ((a) < (b) ? (a) : (b))
 #define MAX(a, b)     ((a) > (b) ? (a) : (b))
 
-#define MUST_CHECK       __attribute__((warn_unused_result))
+#define MUST_CHECK        __attribute__((warn_unused_result))
 #define PRINTF_LIKE(f, a) __attribute__((format(printf, f, a)))
 
 /* Cleanup at the end of the scope, only for what cannot fail: memory and descriptors that were read from. */
@@ -49,11 +49,11 @@ static inline void util_close(int *fd)
 }
 
 /* Hands a pointer over: the scope's cleanup then sees NULL. */
-#define TAKE(p)                       \
-	({                            \
-		__typeof__(p) taken_ = (p); \
-		(p) = NULL;           \
-		taken_;               \
+#define TAKE(p)                                                                                                        \
+	({                                                                                                             \
+		__typeof__(p) taken_ = (p);                                                                            \
+		(p) = NULL;                                                                                            \
+		taken_;                                                                                                \
 	})
 
 /* `align` is a power of two. */
@@ -119,11 +119,11 @@ MUST_CHECK char *xstrndup(const char *s, size_t n);
 MUST_CHECK void *array_grow(void *array, size_t n, size_t *cap, size_t size);
 
 /* One more element at the end of `array` (a pointer variable) of `n` elements; the new element is zeroed. */
-#define ARRAY_ADD(array, n, cap)                                                   \
-	({                                                                         \
-		(array) = array_grow((array), (n), &(cap), sizeof(*(array)));      \
-		memset(&(array)[n], 0, sizeof(*(array)));                          \
-		&(array)[(n)++];                                                   \
+#define ARRAY_ADD(array, n, cap)                                                                                       \
+	({                                                                                                             \
+		(array) = array_grow((array), (n), &(cap), sizeof(*(array)));                                          \
+		memset(&(array)[n], 0, sizeof(*(array)));                                                              \
+		&(array)[(n)++];                                                                                       \
 	})
 
 /* These do not compile: struct buf does their work with bounds. (The headers that declare them are in above.) */
@@ -131,9 +131,9 @@ MUST_CHECK void *array_grow(void *array, size_t n, size_t *cap, size_t size);
 #undef strcat
 #undef sprintf
 #undef strtok
-#define strcpy(a, b)  use_buf_instead_of_strcpy
-#define strcat(a, b)  use_buf_instead_of_strcat
-#define sprintf(...)  use_buf_instead_of_sprintf
-#define strtok(a, b)  use_strspn_instead_of_strtok
+#define strcpy(a, b) use_buf_instead_of_strcpy
+#define strcat(a, b) use_buf_instead_of_strcat
+#define sprintf(...) use_buf_instead_of_sprintf
+#define strtok(a, b) use_strspn_instead_of_strtok
 
 #endif

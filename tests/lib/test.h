@@ -27,45 +27,45 @@ void test_fail(const char *file, int line, const char *fmt, ...) PRINTF_LIKE(3, 
 /* Leaves the running test as skipped. */
 void test_skip(const char *why);
 
-#define TEST(name)                                                              \
-	static void test_##name(void);                                          \
-	__attribute__((constructor)) static void test_register_##name(void)     \
-	{                                                                       \
-		static struct test t = { #name, test_##name, NULL };            \
-		test_register(&t);                                              \
-	}                                                                       \
+#define TEST(name)                                                                                                     \
+	static void test_##name(void);                                                                                 \
+	__attribute__((constructor)) static void test_register_##name(void)                                            \
+	{                                                                                                              \
+		static struct test t = { #name, test_##name, NULL };                                                   \
+		test_register(&t);                                                                                     \
+	}                                                                                                              \
 	static void test_##name(void)
 
 #define CHECK(cond) ((cond) ? (void)0 : test_fail(__FILE__, __LINE__, "not true: %s", #cond))
-#define CHECK_U64(a, b)                                                                                            \
-	({                                                                                                         \
-		u64 a_ = (u64)(a), b_ = (u64)(b);                                                                  \
-		if (a_ != b_)                                                                                      \
-			test_fail(__FILE__, __LINE__, "%s is %llu, not %llu", #a, (unsigned long long)a_,          \
-				  (unsigned long long)b_);                                                         \
+#define CHECK_U64(a, b)                                                                                                \
+	({                                                                                                             \
+		u64 a_ = (u64)(a), b_ = (u64)(b);                                                                      \
+		if (a_ != b_)                                                                                          \
+			test_fail(__FILE__, __LINE__, "%s is %llu, not %llu", #a, (unsigned long long)a_,              \
+			          (unsigned long long)b_);                                                             \
 	})
-#define CHECK_STR(a, b)                                                                                            \
-	({                                                                                                         \
-		const char *a_ = (a), *b_ = (b);                                                                   \
-		if (!a_ || strcmp(a_, b_) != 0)                                                                    \
-			test_fail(__FILE__, __LINE__, "%s is \"%s\", not \"%s\"", #a, a_ ? a_ : "(null)", b_);     \
+#define CHECK_STR(a, b)                                                                                                \
+	({                                                                                                             \
+		const char *a_ = (a), *b_ = (b);                                                                       \
+		if (!a_ || strcmp(a_, b_) != 0)                                                                        \
+			test_fail(__FILE__, __LINE__, "%s is \"%s\", not \"%s\"", #a, a_ ? a_ : "(null)", b_);         \
 	})
 /* `r` is 0, else says the error's text. */
-#define CHECK_OK(r, err)                                                                                           \
-	({                                                                                                         \
-		int r_ = (r);                                                                                      \
-		if (r_ < 0)                                                                                        \
-			test_fail(__FILE__, __LINE__, "%s: %d: %s", #r, r_, (err)->text ? (err)->text : "");       \
-		r_ >= 0;                                                                                           \
+#define CHECK_OK(r, err)                                                                                               \
+	({                                                                                                             \
+		int r_ = (r);                                                                                          \
+		if (r_ < 0)                                                                                            \
+			test_fail(__FILE__, __LINE__, "%s: %d: %s", #r, r_, (err)->text ? (err)->text : "");           \
+		r_ >= 0;                                                                                               \
 	})
 /* The call failed and its sentence contains `words`. */
-#define CHECK_FAILS(r, err, words)                                                                                 \
-	({                                                                                                         \
-		int r_ = (r);                                                                                      \
-		if (r_ >= 0 || !(err)->text || !strstr((err)->text, words))                                        \
-			test_fail(__FILE__, __LINE__, "%s: %d, \"%s\"; wanted a failure that says \"%s\"", #r, r_, \
-				  (err)->text ? (err)->text : "", words);                                          \
-		err_clear(err);                                                                                    \
+#define CHECK_FAILS(r, err, words)                                                                                     \
+	({                                                                                                             \
+		int r_ = (r);                                                                                          \
+		if (r_ >= 0 || !(err)->text || !strstr((err)->text, words))                                            \
+			test_fail(__FILE__, __LINE__, "%s: %d, \"%s\"; wanted a failure that says \"%s\"", #r, r_,     \
+			          (err)->text ? (err)->text : "", words);                                              \
+		err_clear(err);                                                                                        \
 	})
 
 #endif

@@ -27,10 +27,16 @@ TEST(nothing_harmful_reaches_a_terminal)
 		{ "plain", "plain" },
 		{ "\x1b[31mred", "\\x1b[31mred" },
 		{ "tab\tnl\n\x7f", "tab\\x09nl\\x0a\\x7f" },
-		{ "gr\xc3\xbc\xc3\x9f" "e \xf0\x9f\x98\x80", "gr\xc3\xbc\xc3\x9f" "e \xf0\x9f\x98\x80" },
-		{ "\xe2\x80\xae" "evil", "\\xe2\\x80\\xae" "evil" }, /* right-to-left override */
-		{ "c1\xc2\x9b", "c1\\xc2\\x9b" },		     /* CSI in one character */
-		{ "\xc0\xaf\xff", "\\xc0\\xaf\\xff" },		     /* not UTF-8 */
+		{ "gr\xc3\xbc\xc3\x9f"
+		  "e \xf0\x9f\x98\x80",
+		  "gr\xc3\xbc\xc3\x9f"
+		  "e \xf0\x9f\x98\x80" },
+		{ "\xe2\x80\xae"
+		  "evil",
+		  "\\xe2\\x80\\xae"
+		  "evil" },                            /* right-to-left override */
+		{ "c1\xc2\x9b", "c1\\xc2\\x9b" },      /* CSI in one character */
+		{ "\xc0\xaf\xff", "\\xc0\\xaf\\xff" }, /* not UTF-8 */
 		{ "cut\xe2\x82", "cut\\xe2\\x82" },
 		{ "\xed\xa0\x80", "\\xed\\xa0\\x80" }, /* a surrogate */
 		{ "%n%s", "%n%s" },
@@ -63,9 +69,8 @@ TEST(sizes_as_people_say_them)
 	static const struct {
 		u64 bytes;
 		const char *text;
-	} row[] = { { 0, "0 bytes" },	 { 1023, "1023 bytes" },	 { 1024, "1.00 KiB" },
-		    { 1536, "1.50 KiB" }, { 100 * MIB, "100 MiB" },	 { 8 * GIB, "8.00 GiB" },
-		    { UINT64_MAX, "16.0 EiB" } };
+	} row[] = { { 0, "0 bytes" },         { 1023, "1023 bytes" },  { 1024, "1.00 KiB" },      { 1536, "1.50 KiB" },
+		    { 100 * MIB, "100 MiB" }, { 8 * GIB, "8.00 GiB" }, { UINT64_MAX, "16.0 EiB" } };
 
 	for (size_t i = 0; i < ARRAY_SIZE(row); i++) {
 		AUTO_FREE char *text = size_text(row[i].bytes);

@@ -37,13 +37,13 @@ TEST(text_form_is_as_documented)
 	AUTO_FREE char *text = text_of_sample(&len);
 
 	static const char start[] =
-		"livestick-manifest 1\n"
-		"family live-boot\n"
-		"source two lines.iso\n"
-		"written 17\n"
-		"file ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad 3 /live/a b\n"
-		"file e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855 0 /livestick/empty\n"
-		"content ";
+	    "livestick-manifest 1\n"
+	    "family live-boot\n"
+	    "source two lines.iso\n"
+	    "written 17\n"
+	    "file ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad 3 /live/a b\n"
+	    "file e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855 0 /livestick/empty\n"
+	    "content ";
 
 	CHECK(strncmp(text, start, strlen(start)) == 0);
 	CHECK_U64(strlen(text), len);
@@ -76,7 +76,7 @@ TEST(content_is_the_same_whatever_the_settings_are)
 	u8 digest[SHA256_SIZE];
 	char hex[SHA256_HEX_SIZE];
 	static const char line[] =
-		"file ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad 3 /live/a b\n";
+	    "file ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad 3 /live/a b\n";
 
 	sha256_of(line, strlen(line), digest);
 	sha256_hex(digest, hex);
@@ -128,7 +128,8 @@ TEST(hostile_lines_are_refused)
 		"livestick-manifest 1\nfile 00 3 /x\n",
 		"livestick-manifest 1\nfile ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad -3 /x\n",
 		"livestick-manifest 1\nfile ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad 3 x\n",
-		"livestick-manifest 1\nfile ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad 3 /a/../x\n",
+		"livestick-manifest 1\nfile ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad 3 "
+		"/a/../x\n",
 		"livestick-manifest 1\nfile ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad "
 		"99999999999999999999999 /x\n",
 	};
