@@ -69,10 +69,18 @@ static int check_target(struct create_job *j, struct err *e)
 	return guard_check(&drives_real_roots, &j->guard, NULL, &j->drive, e);
 }
 
+/* Asked of the open device: is it still allowed, and is it what was first looked at? */
+static int check_opened(struct create_job *j, struct err *e)
+{
+	AUTO_DRIVE struct drive now = { 0 };
+	int r = guard_check(&drives_real_roots, &j->guard, j->device, &now, e);
+
+	return r == 0 && !j->is_new_file ? guard_same(&j->drive, &now, e) : r;
+}
+
 static int open_target(struct create_job *j, struct err *e)
 {
 	const struct create_request *q = j->request;
-	AUTO_DRIVE struct drive now = { 0 };
 	int r = 0;
 
 	if (q->make_size && q->dry_run)
@@ -81,11 +89,7 @@ static int open_target(struct create_job *j, struct err *e)
 		r = make_target_file(j, e);
 	if (r == 0)
 		r = device_open(q->target, !q->dry_run, &j->device, e);
-	if (r == 0)
-		r = guard_check(&drives_real_roots, &j->guard, j->device, &now, e);
-	if (r == 0 && !q->make_size)
-		r = guard_same(&j->drive, &now, e);
-	return r;
+	return r < 0 ? r : check_opened(j, e);
 }
 
 static int scan_target(struct create_job *j, struct err *e)
@@ -255,6 +259,9 @@ int create_job_run(struct create_job *j, struct err *e)
 	const struct create_request *q = j->request;
 	int r = q->confirm ? q->confirm(q->confirm_ctx, j, e) : 0;
 
+	/* While the user was typing, the card in the reader may have been changed for another. */
+	if (r == 0)
+		r = check_opened(j, e);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
