@@ -168,8 +168,13 @@ static void walk(struct choice *c, const struct node *dir)
 			continue;
 		}
 		if (n->type == NODE_DIR) {
+			size_t at = c->plan->n_copy;
+
 			copy(c, n);
 			walk(c, n);
+			/* A directory of which everything stays behind stays behind too. */
+			if (c->plan->n_copy == at + 1 && n->n_children)
+				free(c->plan->copy[--c->plan->n_copy].path);
 		} else if (!is_named(c, n)) {
 			copy(c, n);
 		}

@@ -10,9 +10,9 @@ make_target() {
     printf 'precious' | dd of="$1" conv=notrunc status=none
     printf 'precious' | dd of="$1" bs=1M seek=150 conv=notrunc status=none
     printf 'precious' | dd of="$1" bs=1 seek=$((300 * 1024 * 1024 - 8)) conv=notrunc status=none
-    sha256sum "$1" >"$1.sum"
+    cp --sparse=always "$1" "$1.orig"
 }
-untouched() { sha256sum --quiet -c "$1.sum" || fail "$1 was changed"; }
+untouched() { cmp "$1" "$1.orig" || fail "$1 was changed"; }
 
 # bad_source STATUS REGEX FILE: create from FILE is refused so, and the target is as before.
 bad_source() {
@@ -106,8 +106,8 @@ path_with_dots() {
 }
 
 menu_leads_out() {
-    live_tree out && sed -i 's|/live/vmlinuz|../../../etc/vmlinuz|' out/isolinux/isolinux.cfg && live_iso out
-    bad_source 5 'out.iso: ' out.iso
+    live_tree outside && sed -i 's|/live/vmlinuz|../../../etc/vmlinuz|' outside/isolinux/isolinux.cfg && live_iso outside
+    bad_source 5 'outside.iso: ' outside.iso
 }
 
 names_collide() {
@@ -154,7 +154,7 @@ target_is_no_file() {
 }
 
 target_is_source() {
-    cp "$iso" same.iso && truncate -s 1G same.iso && sha256sum same.iso >same.iso.sum
+    cp "$iso" same.iso && truncate -s 1G same.iso && cp --sparse=always same.iso same.iso.orig
     refuses 3 'same.iso: ' "$LIVESTICK" create --yes --quiet same.iso same.iso
     ln -s same.iso link.img && ln same.iso hard.img
     refuses 3 'link.img: ' "$LIVESTICK" create --yes --quiet same.iso link.img
@@ -186,7 +186,7 @@ asks_before_wiping() {
     grep -q 'ALL OF THIS WILL BE LOST' err
     untouched t.img
     echo t.img | "$LIVESTICK" create --quiet "$iso" t.img 2>err || fail "its name was not taken"
-    ! sha256sum --quiet -c t.img.sum 2>/dev/null
+    ! cmp -s t.img t.img.orig
 }
 
 dry_run_writes_nothing() {

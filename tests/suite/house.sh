@@ -28,7 +28,7 @@ one_seam() {
 
 no_shell() {
     cd "$root"
-    ! grep -nE '\b(system|popen|execlp|execvp|wordexp)\b *\(' src/*.c src/*/*.c partition/*.c bootinst/*.c persist/*.c
+    ! grep -nE '\b(system|popen|execlp|execvp|wordexp)\(' src/*.c src/*/*.c partition/*.c bootinst/*.c persist/*.c
 }
 
 file_sizes() {

@@ -9,9 +9,12 @@ trap 'rm -rf "$tmp"' EXIT
 suite_failed=0
 
 check() {
-    local name=$1
+    local name=$1 status
     shift
-    if (set -e; cd "$tmp"; "$@") >"$tmp/.log" 2>&1; then
+    # Not as the condition of an `if`: bash would ignore errexit in all of it.
+    (set -e; cd "$tmp"; "$@") >"$tmp/.log" 2>&1
+    status=$?
+    if [ "$status" -eq 0 ]; then
         echo "ok $name"
     else
         sed 's/^/# /' "$tmp/.log" | tail -40
