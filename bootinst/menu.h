@@ -67,6 +67,36 @@ struct menu_loader {
 MUST_CHECK int menu_read_syslinux(const struct menu_loader *l, const char *path, struct menu *ret, struct err *e);
 
 /*
+ * Reads a GRUB configuration: the part of GRUB 2.06's language that decides what a menu is. Run, like a script, are
+ * quoting, variables, if, for, while, until, functions, eval, `[`, source, configfile, search, regexp (simple ones);
+ * other commands do nothing. Everything is on the one medium, so devices in paths are passed over. Run as on a PC with
+ * UEFI; as on one with a BIOS when that gives no entry. `load` returns -EISDIR for a directory, for `[ -d ]`.
+ * Bodies of entries are run after the whole configuration, those of submenus and what `configfile` leads to in their
+ * place. Left out are entries that load no Linux kernel, and the second of two that load the same with the same
+ * arguments. Words that would name the ISO's file ("findiso=${iso_path}") are dropped.
+ * With entries exactly one is the default. None at all is no error: *ret is then empty. No timeout: 0; timeout 0: 1 s.
+ * Bounded: 200,000 steps, 64 files, 16 deep, 1 MiB each, values of 64 KiB, 1000 entries. A while ends after 1000 rounds.
+ * Errors are classed EXIT_SOURCE and name file and line. What is not finished at the end of a file is not run.
+ */
+MUST_CHECK int menu_read_grub(const struct menu_loader *l, const char *path, struct menu *ret, struct err *e);
+
+/*
+ * Reads entries of the Boot Loader Specification, type 1 (/loader/entries/NAME.conf), in systemd-boot's order. Paths
+ * count from the root of the tree. Left out are entries without `linux` and those for other machines than x64.
+ * `default_name`: loader.conf's pattern, matched with NAME and NAME.conf; NULL, or no match: the first is the default.
+ * An entry file that does not exist is an error, no entries at all are none. The timeout is left at 0.
+ */
+MUST_CHECK int menu_read_bls(const struct menu_loader *l, const char *const *entry_paths, size_t n,
+                             const char *default_name, struct menu *ret, struct err *e);
+
+/*
+ * `default` and `timeout` of systemd-boot's loader.conf, which need not exist. *ret_default is NULL if there is none,
+ * the caller frees; a boot at once (as without a timeout) becomes 1 s.
+ */
+MUST_CHECK int menu_read_loader_conf(const struct menu_loader *l, const char *path, char **ret_default,
+                                     unsigned *ret_timeout_ds, struct err *e);
+
+/*
  * Our SYSLINUX configuration, three files in /livestick, which is also the directory that ldlinux.sys was installed in
  * (syslinux_patch()): SYSLINUX then looks there first, and relative names count from there.
  *

@@ -148,6 +148,8 @@ static int check_room(struct create_job *j, struct err *e)
 
 	if (!j->device || j->device->is_block || fstat(j->device->fd, &st) < 0 || fstatvfs(j->device->fd, &fs) < 0)
 		return 0;
+	if (fs.f_blocks == 0) /* a file system that does not count, as many in user space */
+		return 0;
 	room = (u64)fs.f_bavail * fs.f_frsize + (u64)st.st_blocks * 512;
 	if (need > room)
 		return fail(e, -ENOSPC, "%s: its file system has %llu bytes left, %llu will be written",
