@@ -144,7 +144,7 @@ def main():
     p.add_argument("--iso")
     p.add_argument("--size", type=int, default=8, help="of the stick, GiB")
     p.add_argument("--repeat", type=int, default=3)
-    p.add_argument("--rate", type=int, default=0, help="limit of the stick in Mbit/s")
+    p.add_argument("--rate", type=int, default=800, help="limit of the stick in Mbit/s, 0: none; 800 is a good stick")
     args = p.parse_args()
     here = os.path.dirname(os.path.abspath(__file__))
     iso = args.iso or subprocess.run([here + "/iso/debian.sh"], stdout=subprocess.PIPE, text=True,

@@ -43,10 +43,10 @@ full_debian() {
     local debian
     debian=$("$root/tests/iso/debian.sh" | tail -n 1)
     "$LIVESTICK" create --quiet --size 4G --append "console=ttyS0,115200" "$debian" debian.img
-    boot --image debian.img --timeout 600 --login user:live --cmd 'cat /proc/mounts' \
+    boot --image debian.img --timeout 900 --login user:live --cmd 'cat /proc/mounts' \
         --cmd 'echo "saved in the first boot" >/home/user/kept; sync' --shutdown >first
     grep -q '^overlay / overlay .*upperdir=/run/live/persistence/[a-z0-9]*/rw' first
-    boot --image debian.img --timeout 600 --login user:live --cmd 'cat /home/user/kept' >second
+    boot --image debian.img --timeout 900 --login user:live --cmd 'cat /home/user/kept' >second
     grep -q 'saved in the first boot' second
 }
 
