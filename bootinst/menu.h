@@ -75,8 +75,8 @@ MUST_CHECK int menu_read_syslinux(const struct menu_loader *l, const char *path,
  * place. Left out are entries that load no Linux kernel, and the second of two that load the same with the same
  * arguments. Words that would name the ISO's file ("findiso=${iso_path}") are dropped.
  * With entries exactly one is the default. None at all is no error: *ret is then empty. No timeout: 0; timeout 0: 1 s.
- * Bounded: 200,000 steps, 64 files, 16 deep, 1 MiB each, values of 64 KiB, 1000 entries. A while ends after 1000 rounds.
- * Errors are classed EXIT_SOURCE and name file and line. What is not finished at the end of a file is not run.
+ * Bounded: 200,000 steps, 64 files, 16 deep, 1 MiB each, values of 64 KiB, 1000 entries. A while ends after 1000
+ * rounds. Errors are classed EXIT_SOURCE and name file and line. What is not finished at the end of a file is not run.
  */
 MUST_CHECK int menu_read_grub(const struct menu_loader *l, const char *path, struct menu *ret, struct err *e);
 

@@ -114,6 +114,7 @@ struct grub {
 	size_t item;                   /* the one that is open, or GRUB_TOP */
 	int status;                    /* $? */
 	enum grub_leave leave;
+	unsigned loops; /* that are open, within the function */
 	unsigned steps, depth, nesting, n_files, n_tried;
 
 	char *kernel, *cmdline; /* what linux and initrd have loaded; NULL: nothing */

@@ -97,7 +97,7 @@ static int cmd_regexp(struct grub *g, const struct grub_words *w, struct err *e)
 	if (g->status || !set)
 		return 0;
 	colon = strchr(set, ':');
-	group = colon ? strtoul(set, NULL, 10) : 0;
+	group = colon ? strtoul(set, NULL, 10) : 1;
 	if (group < ARRAY_SIZE(m) && m[group].rm_so >= 0) {
 		AUTO_FREE char *value =
 		    xstrndup(w->w[i + 1] + m[group].rm_so, (size_t)(m[group].rm_eo - m[group].rm_so));
@@ -252,27 +252,21 @@ static int cmd_initrd(struct grub *g, const struct grub_words *w, struct err *e)
 
 /* ---- the way on */
 
+/* Of a function or the body of an entry; a file cannot return. */
 static int cmd_return(struct grub *g, const struct grub_words *w, struct err *e)
 {
 	(void)e;
 	g->status = w->n > 1 ? (int)(strtoul(w->w[1], NULL, 10) & 0xffff) : 0;
-	g->leave = LEAVE_RETURN;
+	if (g->args)
+		g->leave = LEAVE_RETURN;
 	return 0;
 }
 
 static int cmd_break(struct grub *g, const struct grub_words *w, struct err *e)
 {
-	(void)w;
 	(void)e;
-	g->leave = LEAVE_BREAK;
-	return 0;
-}
-
-static int cmd_continue(struct grub *g, const struct grub_words *w, struct err *e)
-{
-	(void)w;
-	(void)e;
-	g->leave = LEAVE_CONTINUE;
+	if (g->loops)
+		g->leave = strcmp(w->w[0], "break") == 0 ? LEAVE_BREAK : LEAVE_CONTINUE;
 	return 0;
 }
 
@@ -317,7 +311,7 @@ static const struct {
 	{ "initrdefi", cmd_initrd },
 	{ "return", cmd_return },
 	{ "break", cmd_break },
-	{ "continue", cmd_continue },
+	{ "continue", cmd_break },
 	{ "exit", cmd_exit },
 	{ "boot", cmd_boot },
 };

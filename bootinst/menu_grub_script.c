@@ -18,6 +18,7 @@ static int expand_range(struct grub *g, const struct grub_text *t, size_t from, 
 	return r;
 }
 
+/* Innermost only: `break 2` is not known. */
 static bool must_leave_loop(struct grub *g)
 {
 	bool leave = g->leave != LEAVE_NOTHING && g->leave != LEAVE_CONTINUE;
@@ -82,6 +83,7 @@ static int run_for(struct grub *g, const struct grub_text *t, size_t *pos, size_
 		return 0;
 	if (r == 0)
 		r = expand_range(g, t, at + 3, body, &words, e);
+	g->loops++;
 	for (size_t i = 1; i < words.n && r == 0; i++) {
 		r = grub_set(g, words.w[0], words.w[i], e);
 		if (r == 0)
@@ -89,6 +91,7 @@ static int run_for(struct grub *g, const struct grub_text *t, size_t *pos, size_
 		if (must_leave_loop(g))
 			break;
 	}
+	g->loops--;
 	return r;
 }
 
@@ -98,16 +101,19 @@ static int run_while(struct grub *g, const struct grub_text *t, size_t *pos, siz
 	size_t at = *pos, body, end = loop_end(t, pos, to, &body);
 	int r = 0;
 
+	g->loops++;
 	for (unsigned i = 0; end && r == 0 && i < MAX_ROUNDS; i++) {
-		r = grub_run(g, t, at + 1, body, e);
-		if (r < 0 || (g->status == 0) == until || g->leave)
-			break;
 		r = grub_charge(g, 0, e);
 		if (r == 0)
+			r = grub_run(g, t, at + 1, body, e);
+		if (r < 0 || (!g->leave && (g->status == 0) == until))
+			break;
+		if (!g->leave)
 			r = grub_run(g, t, body + 1, end, e);
 		if (must_leave_loop(g))
 			break;
 	}
+	g->loops--;
 	return r;
 }
 
@@ -133,16 +139,19 @@ static void define_function(struct grub *g, const struct grub_text *t, size_t *p
 static int call(struct grub *g, const struct grub_function *f, const struct grub_words *words, struct err *e)
 {
 	const struct grub_words *args = g->args;
+	unsigned loops = g->loops;
 	int r;
 
 	if (g->depth >= GRUB_MAX_DEPTH)
 		return fail_source(e, -ELOOP, "%s: called more than %d deep", f->name, GRUB_MAX_DEPTH);
 	g->depth++;
 	g->args = words;
+	g->loops = 0;
 	r = grub_run(g, f->text, f->from, f->to, e);
 	g->args = args;
+	g->loops = loops;
 	g->depth--;
-	if (g->leave != LEAVE_ALL)
+	if (g->leave == LEAVE_RETURN)
 		g->leave = LEAVE_NOTHING;
 	return r;
 }

@@ -199,7 +199,7 @@ static size_t add_escape(struct expansion *x, const char *s, const char *end)
 }
 
 /* From behind the opening quote to behind the closing one. */
-static int add_quoted(struct expansion *x, const char **pos, const char *end, bool variables, struct err *e)
+static int add_quoted(struct expansion *x, const char **pos, const char *end, struct err *e)
 {
 	const char *s = *pos, *name;
 	size_t used, len;
@@ -212,7 +212,7 @@ static int add_quoted(struct expansion *x, const char **pos, const char *end, bo
 			used = 2;
 			if (s[1] != '\n')
 				buf_add(&x->word, s + 1, 1);
-		} else if (*s == '$' && variables && (used = grub_variable_length(s, &name, &len)) > 1) {
+		} else if (*s == '$' && (used = grub_variable_length(s, &name, &len)) > 1) {
 			r = add_variable(x, name, len, true, e);
 		} else {
 			buf_add(&x->word, s, 1);
@@ -237,8 +237,9 @@ static int add_part(struct expansion *x, const char **pos, const char *end, stru
 		x->is_word = true;
 		*pos = quote + 1;
 	} else if (*s == '"' || (*s == '$' && end - s > 1 && s[1] == '"')) {
+		/* $"..." would be translated */
 		*pos += *s == '$' ? 2 : 1;
-		r = add_quoted(x, pos, end, *s == '"', e);
+		r = add_quoted(x, pos, end, e);
 	} else if (*s == '$' && (used = grub_variable_length(s, &name, &len)) > 1) {
 		*pos += used;
 		r = add_variable(x, name, len, false, e);

@@ -100,8 +100,6 @@ static int run_text(struct grub *g, const char *path, char *text, unsigned line,
 	if (r == 0)
 		r = grub_run(g, t, 0, t->n, e);
 	g->depth--;
-	if (g->leave != LEAVE_ALL)
-		g->leave = LEAVE_NOTHING;
 	return r;
 }
 
@@ -187,6 +185,7 @@ int grub_add_item(struct grub *g, const struct grub_words *words, const struct g
 	size_t *siblings = g->item == GRUB_TOP ? &g->n_top : &g->items[g->item].n_children;
 	size_t index = (*siblings)++;
 
+	g->status = 0;
 	if (g->n_items >= MAX_ITEMS)
 		return fail_source(e, -E2BIG, "a menu of more than %d lines", MAX_ITEMS);
 	item = ARRAY_ADD(g->items, g->n_items, g->cap_items);

@@ -3,17 +3,32 @@
 
 #include <errno.h>
 
-/* Where isolinux looks for its configuration, and where live media keep one for their own syslinux. */
-static const char *const menu_places[] = {
-	"/isolinux/isolinux.cfg",
-	"/boot/isolinux/isolinux.cfg",
-	"/isolinux/syslinux.cfg",
-	"/isolinux.cfg",
-	"/syslinux/isolinux.cfg",
-	"/syslinux/syslinux.cfg",
-	"/boot/syslinux/isolinux.cfg",
-	"/boot/syslinux/syslinux.cfg",
-	"/syslinux.cfg",
+typedef int read_menu_fn(const struct menu_loader *l, const char *path, struct menu *ret, struct err *e);
+
+/*
+ * Where live media keep their menus, the BIOS loaders' first: those are written for what our own loader does. GRUB's
+ * loopback.cfg comes last, for it may leave out how the medium is found.
+ */
+static const struct {
+	const char *path;
+	read_menu_fn *read;
+} menu_places[] = {
+	{ "/isolinux/isolinux.cfg", menu_read_syslinux },
+	{ "/boot/isolinux/isolinux.cfg", menu_read_syslinux },
+	{ "/isolinux/syslinux.cfg", menu_read_syslinux },
+	{ "/isolinux.cfg", menu_read_syslinux },
+	{ "/syslinux/isolinux.cfg", menu_read_syslinux },
+	{ "/syslinux/syslinux.cfg", menu_read_syslinux },
+	{ "/boot/syslinux/isolinux.cfg", menu_read_syslinux },
+	{ "/boot/syslinux/syslinux.cfg", menu_read_syslinux },
+	{ "/syslinux.cfg", menu_read_syslinux },
+	{ "/boot/grub/grub.cfg", menu_read_grub },
+	{ "/boot/grub2/grub.cfg", menu_read_grub },
+	{ "/EFI/BOOT/grub.cfg", menu_read_grub },
+	{ "/EFI/debian/grub.cfg", menu_read_grub },
+	{ "/EFI/ubuntu/grub.cfg", menu_read_grub },
+	{ "/EFI/fedora/grub.cfg", menu_read_grub },
+	{ "/boot/grub/loopback.cfg", menu_read_grub },
 };
 
 /* Larger than any menu, smaller than any harm. */
@@ -26,6 +41,14 @@ static int load_text(void *ctx, const char *path, char **ret_text, size_t *ret_l
 	if (!n || n->type != NODE_FILE)
 		return -ENOENT;
 	return node_load(n, MENU_FILE_MAX, ret_text, ret_len, e);
+}
+
+/* GRUB's scripts ask what is a directory, too. */
+static int load_for_grub(void *ctx, const char *path, char **ret_text, size_t *ret_len, struct err *e)
+{
+	const struct node *n = source_find(ctx, path);
+
+	return n && n->type == NODE_DIR ? -EISDIR : load_text(ctx, path, ret_text, ret_len, e);
 }
 
 static bool is_file(const struct source *s, const char *path)
@@ -46,7 +69,7 @@ static bool entry_complete(const struct source *s, const struct menu_entry *entr
 }
 
 /* Copies the entries that can boot; says which file is missing when none can. */
-static int keep_complete(struct facts *f, const struct menu *all, struct err *e)
+static int keep_complete(struct facts *f, const struct menu *all, const char *path, struct err *e)
 {
 	struct source *s = f->source;
 
@@ -70,30 +93,54 @@ static int keep_complete(struct facts *f, const struct menu *all, struct err *e)
 	if (f->menu.n)
 		return 0;
 	if (all->n && !is_file(s, all->entry[0].kernel))
-		return fail_source(e, -EINVAL, "%s: has no kernel: its menu names %s, which is not there", s->path,
+		return fail_source(e, -ENOEXEC, "%s: has no kernel: its menu names %s, which is not there", s->path,
 		                   all->entry[0].kernel);
 	if (all->n)
-		return fail_source(e, -EINVAL, "%s: no menu entry has all of its files", s->path);
-	return fail_source(e, -EINVAL, "%s: has no kernel: the menu %s names none", s->path, f->menu_path);
+		return fail_source(e, -ENOEXEC, "%s: no menu entry has all of its files", s->path);
+	return fail_source(e, -ENOEXEC, "%s: has no kernel: the menu %s names none", s->path, path);
 }
 
-static int read_menu(struct facts *f, struct err *e)
+/* -ENOEXEC: the menu can be read, but nothing in it can boot. */
+static int read_menu_at(struct facts *f, const char *path, read_menu_fn *read, struct err *e)
 {
-	const struct menu_loader loader = { .load = load_text, .ctx = f->source };
+	const struct menu_loader loader = {
+		.load = read == menu_read_grub ? load_for_grub : load_text,
+		.ctx = f->source,
+	};
 	struct menu all = { 0 };
-	int r;
+	int r = read(&loader, path, &all, e);
 
-	for (size_t i = 0; i < ARRAY_SIZE(menu_places) && !f->menu_path; i++)
-		if (is_file(f->source, menu_places[i]))
-			f->menu_path = xstrdup(menu_places[i]);
-	if (!f->menu_path)
-		return 0;
-	r = menu_read_syslinux(&loader, f->menu_path, &all, e);
 	if (r < 0)
 		return fail_source(e, r, "%s: boot menu", f->source->path);
-	r = keep_complete(f, &all, e);
+	menu_free(&f->menu);
+	r = keep_complete(f, &all, path, e);
 	menu_free(&all);
+	if (r == 0)
+		f->menu_path = xstrdup(path);
 	return r;
+}
+
+/* The first menu of which something can boot; else why the first that was there is of no use. */
+static int read_menu(struct facts *f, struct err *e)
+{
+	AUTO_ERR struct err later = { 0 };
+	int first = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(menu_places); i++) {
+		int r;
+
+		if (!is_file(f->source, menu_places[i].path))
+			continue;
+		r = read_menu_at(f, menu_places[i].path, menu_places[i].read, first == 0 ? e : &later);
+		if (r == 0) {
+			err_clear(e);
+			return 0;
+		}
+		first = first == 0 ? r : first;
+		if (first != -ENOEXEC)
+			return first;
+	}
+	return first;
 }
 
 static int find_family(struct facts *f, const char *name, struct err *e)
@@ -114,8 +161,7 @@ static int find_family(struct facts *f, const char *name, struct err *e)
 	if (why)
 		return fail_source(e, -EINVAL, "%s: %s", f->source->path, why);
 	if (!f->menu_path)
-		return fail_source(e, -EINVAL, "%s: has no isolinux or syslinux menu, and other menus are not read yet",
-		                   f->source->path);
+		return fail_source(e, -EINVAL, "%s: has no boot menu of isolinux, syslinux or GRUB", f->source->path);
 	return 0;
 }
 

@@ -167,6 +167,20 @@ from_a_directory() {
     judge_tables stick.img && judge_file_systems stick.img && judge_files stick.img "$iso" plan.json && judge_manifests
 }
 
+# As many media of today: no isolinux, only GRUB's menu. The stick boots by BIOS all the same.
+from_a_grub_menu() {
+    rm -rf tree stick.img && mkdir tree
+    xorriso -osirrox on -indev "$iso" -extract / tree 2>log || { cat log; return 1; }
+    chmod -R u+rwX tree && rm -r tree/isolinux
+    "$LIVESTICK" create --quiet --size 1G tree stick.img
+    cut_part stick.img 1 p1.img && mtype -i p1.img ::/livestick/a.cfg >a.cfg
+    cat a.cfg
+    grep -q '^ *LINUX /live/vmlinuz-' a.cfg && grep -q '^ *INITRD /live/initrd.img-' a.cfg
+    grep -q 'MENU LABEL Live system (amd64)$' a.cfg && grep -q 'MENU LABEL Live system (amd64 fail-safe mode)$' a.cfg
+    grep -q 'APPEND boot=live components .*persistence-label=' a.cfg
+    ! grep -q 'findiso' a.cfg
+}
+
 as_nobody() {
     chmod 755 "$tmp" && rm -rf open && mkdir -m 777 open && cp "$iso" open/iso && cp "$LIVESTICK" open/livestick
     chmod 644 open/iso
@@ -208,6 +222,7 @@ check old-content-does-not-show old_content_does_not_show
 check without-persistence without_persistence
 check chosen-persistence chosen_persistence
 check from-a-directory from_a_directory
+check from-a-grub-menu from_a_grub_menu
 if [ "$(id -u)" -eq 0 ]; then
     check as-nobody as_nobody
 else
