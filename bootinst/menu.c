@@ -120,3 +120,14 @@ int menu_path(const char *dir, const char *path, char **ret, struct err *e)
 	*ret = TAKE(b.s);
 	return 0;
 }
+
+bool menu_is_linux(const char *kernel, size_t len)
+{
+	static const char *const other[] = { "memtest", "mt86", "memdisk", "ipxe", "gpxe", "hdt", "shell" };
+	const char *slash = memrchr(kernel, '/', len), *name = slash ? slash + 1 : kernel;
+
+	for (size_t i = 0; i < ARRAY_SIZE(other); i++)
+		if (strncasecmp(name, other[i], strlen(other[i])) == 0)
+			return false;
+	return name < kernel + len;
+}

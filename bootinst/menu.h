@@ -48,6 +48,9 @@ void menu_set_default(struct menu *m, size_t i);
  */
 MUST_CHECK int menu_path(const char *dir, const char *path, char **ret, struct err *e);
 
+/* Whether a file of `len` characters that is loaded like a kernel is one: memory tests, network loaders are not. */
+bool menu_is_linux(const char *kernel, size_t len);
+
 /*
  * Reads an isolinux/syslinux configuration. `load` gives the text of a file of the source by absolute path (the
  * caller frees), or -ENOENT. `path` is the first file; relative paths count from its directory.

@@ -8,17 +8,6 @@
 
 #define MAX_INITRDS 32
 
-bool menu_is_linux(const char *kernel)
-{
-	static const char *const other[] = { "memtest", "mt86", "memdisk", "ipxe", "gpxe", "hdt", "shell" };
-	const char *slash = strrchr(kernel, '/'), *name = slash ? slash + 1 : kernel;
-
-	for (size_t i = 0; i < ARRAY_SIZE(other); i++)
-		if (strncasecmp(name, other[i], strlen(other[i])) == 0)
-			return false;
-	return *name;
-}
-
 unsigned menu_timeout_ds(long seconds)
 {
 	if (seconds < 0)

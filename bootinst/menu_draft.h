@@ -17,9 +17,6 @@ struct menu_draft {
 	const char *args;
 };
 
-/* Whether a file that is loaded like a kernel is one: memory tests, network loaders are not. */
-bool menu_is_linux(const char *kernel);
-
 /*
  * Adds the entry, unless one with the same kernel, initrds and arguments is there already; *ret_i is that entry.
  * -E2BIG: too many entries or initrds, or more arguments than the kernel takes; -EINVAL: a path out of the tree.

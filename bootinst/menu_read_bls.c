@@ -165,7 +165,8 @@ static int add_entry(struct menu *m, const struct bls_entry *b, const char *defa
 	size_t i;
 	int r;
 
-	if (!b->kernel || !menu_is_linux(b->kernel) || (b->architecture && strcasecmp(b->architecture, "x64") != 0))
+	if (!b->kernel || !menu_is_linux(b->kernel, strlen(b->kernel)) ||
+	    (b->architecture && strcasecmp(b->architecture, "x64") != 0))
 		return 0;
 	r = menu_add_draft(m, &d, &i, e);
 	if (r < 0)

@@ -222,7 +222,7 @@ static int add_entry(struct grub *g, size_t i, struct err *e)
 	size_t entry;
 	int r = grub_path(g->kernel, &kernel, e);
 
-	if (r == 0 && !menu_is_linux(kernel))
+	if (r == 0 && !menu_is_linux(kernel, strlen(kernel)))
 		return 0;
 	for (size_t k = 0; k < g->initrds.n && r == 0; k++) {
 		AUTO_FREE char *path = NULL;

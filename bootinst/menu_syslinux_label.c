@@ -18,22 +18,17 @@ void syslinux_clear_label(struct syslinux_label *l)
 	*l = (struct syslinux_label){ 0 };
 }
 
-/* Things that are loaded like a kernel, or by KERNEL for their extension (ldlinux.c: file_extensions), but are none. */
+/* KERNEL goes by the extension (ldlinux.c: file_extensions). */
 static bool is_linux(enum label_type type, const char *kernel, size_t len)
 {
 	static const char *const other_ext[] = { ".c32", ".img", ".bss", ".bin", ".bs", ".0", ".com", ".cbt" };
-	static const char *const other_name[] = { "memtest", "mt86", "memdisk", "ipxe", "gpxe", "hdt" };
-	const char *slash = memrchr(kernel, '/', len), *name = slash ? slash + 1 : kernel;
 
 	if (type != TYPE_KERNEL && type != TYPE_LINUX)
 		return false;
 	for (size_t i = 0; type == TYPE_KERNEL && i < ARRAY_SIZE(other_ext); i++)
 		if (ends_with(kernel, len, other_ext[i]))
 			return false;
-	for (size_t i = 0; i < ARRAY_SIZE(other_name); i++)
-		if (strncasecmp(name, other_name[i], strlen(other_name[i])) == 0)
-			return false;
-	return len > 0;
+	return menu_is_linux(kernel, len);
 }
 
 void syslinux_add_link(struct syslinux_parser *p, const char *label, const char *file, const char *dir)
