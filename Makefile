@@ -74,6 +74,9 @@ $(B)/tools/%: tests/tools/%.c $(TEST_LIB:%.c=$(B)/obj/%.o) $(B)/liblivestick.a
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(LIB_CFLAGS) $(CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $(filter %.c %.o %.a,$^) $(LIB_LDLIBS) $(TEST_LDLIBS)
 
+# Kept between runs: make would delete them as steps on the way.
+.SECONDARY:
+
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 
 clean:

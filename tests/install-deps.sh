@@ -6,9 +6,9 @@ set -euo pipefail
 
 build=(gcc make pkg-config libfdisk-dev libblkid-dev libext2fs-dev libssl-dev libjson-c-dev)
 run=(syslinux syslinux-common mtools)
-try=(qemu-system-x86 python3 xorriso isolinux squashfs-tools cpio zstd live-boot live-boot-initramfs-tools)
-test=(dosfstools e2fsprogs fdisk parted jq live-build debootstrap genisoimage qemu-utils)
-bench=(nbdkit libnbd-bin fuse3 fdisk dosfstools e2fsprogs live-build debootstrap)
+try=(qemu-system-x86 python3 xorriso squashfs-tools dosfstools util-linux)
+test=(e2fsprogs fdisk parted jq live-build debootstrap genisoimage qemu-utils)
+bench=(nbdkit libnbd-bin fuse3 fdisk e2fsprogs live-build debootstrap)
 fuzz=(clang libclang-rt-14-dev xorriso mtools)
 
 case ${1:-} in
