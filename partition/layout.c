@@ -6,7 +6,7 @@
 #include "src/base/buf.h"
 
 /* FAT32 counts sectors in 32 bits; the last MiB below 2 TiB is left out so that every reader's "<" and "<=" agree. */
-#define BOOT_MAX (2048 * GIB - MIB)
+#define FAT32_MAX (2048 * GIB - MIB)
 
 /* More than this DATA need not have to be worth a second slot. */
 #define DATA_ENOUGH (2 * GIB)
@@ -23,12 +23,19 @@ static u64 whole_mib(u64 n)
 }
 
 /* How large a device must be for partitions of this size. */
-static u64 device_for(u64 boot, u64 data)
+static u64 device_for(const struct layout_request *q, u64 boot, u64 data)
 {
-	return add_sizes(LAYOUT_HEAD + LAYOUT_TAIL, add_sizes(whole_mib(boot), whole_mib(data)));
+	u64 parts = add_sizes(whole_mib(q->esp), add_sizes(whole_mib(boot), whole_mib(data)));
+
+	return add_sizes(LAYOUT_HEAD + LAYOUT_TAIL, parts);
 }
 
-/* Bytes between head and tail that partitions may take. */
+static u64 boot_max(const struct layout_request *q)
+{
+	return q->boot_max ? align_down(q->boot_max, MIB) : FAT32_MAX;
+}
+
+/* Bytes between head and tail that BOOT and DATA may take. */
 static u64 room(const struct layout_request *q)
 {
 	u64 size = q->device_size;
@@ -37,7 +44,8 @@ static u64 room(const struct layout_request *q)
 		size = MIN(size, ((u64)q->sector_size << 32) - MIB + LAYOUT_TAIL);
 	if (size < LAYOUT_HEAD + LAYOUT_TAIL)
 		return 0;
-	return align_down(size - LAYOUT_TAIL, MIB) - LAYOUT_HEAD;
+	size = align_down(size - LAYOUT_TAIL, MIB) - LAYOUT_HEAD;
+	return size - MIN(size, whole_mib(q->esp));
 }
 
 static u64 least_data(const struct layout_request *q)
@@ -58,7 +66,7 @@ static bool worth_two_slots(const struct layout_request *q)
 
 	if (q->data && !q->data_size)
 		data = MAX(data, MIN(DATA_ENOUGH, q->boot_one));
-	return q->boot_two <= BOOT_MAX && fits(q, q->boot_two, data);
+	return q->boot_two <= boot_max(q) && fits(q, q->boot_two, data);
 }
 
 /* "1.40 GiB (1503238553 bytes)" */
@@ -94,7 +102,19 @@ static int check(const struct layout_request *q, u64 boot, unsigned slots, struc
 	buf_adds(&what, slots == 2 ? "two systems" : "one system");
 	if (q->data)
 		buf_addf(&what, " and a persistence partition of %s", data);
-	return too_small(q, what.s, device_for(boot, least_data(q)), e);
+	return too_small(q, what.s, device_for(q, boot, least_data(q)), e);
+}
+
+static void add_part(struct layout *l, enum part_role role, u64 size)
+{
+	const struct part *last = l->n_parts ? &l->part[l->n_parts - 1] : NULL;
+
+	if (size)
+		l->part[l->n_parts++] = (struct part){
+			.role = role,
+			.start = last ? last->start + last->size : LAYOUT_HEAD,
+			.size = size,
+		};
 }
 
 int layout_make(const struct layout_request *q, struct layout *ret, struct err *e)
@@ -113,30 +133,28 @@ int layout_make(const struct layout_request *q, struct layout *ret, struct err *
 	if (r < 0)
 		return r;
 	boot = whole_mib(boot);
-	if (boot > BOOT_MAX)
-		return fail_refused(e, -ENOSPC, "the system needs %llu bytes, more than the 2 TiB of a FAT32",
-		                    (unsigned long long)boot);
+	if (boot > boot_max(q))
+		return fail_refused(e, -ENOSPC, "the system needs %llu bytes, more than the %llu of a boot partition",
+		                    (unsigned long long)boot, (unsigned long long)boot_max(q));
 	if (q->data)
 		data = q->data_size ? whole_mib(q->data_size) : room(q) - boot;
-	boot = MIN(room(q) - data, BOOT_MAX);
+	boot = MIN(room(q) - data, boot_max(q));
 
 	*ret = (struct layout){
 		.table = q->table,
 		.sector_size = q->sector_size,
 		.device_size = q->device_size,
-		.part[0] = { .role = PART_BOOT, .start = LAYOUT_HEAD, .size = boot },
-		.n_parts = 1,
 		.slots = slots,
 	};
-	if (q->data)
-		ret->part[ret->n_parts++] =
-		    (struct part){ .role = PART_DATA, .start = LAYOUT_HEAD + boot, .size = data };
+	add_part(ret, PART_ESP, whole_mib(q->esp));
+	add_part(ret, PART_BOOT, boot);
+	add_part(ret, PART_DATA, data);
 	return 0;
 }
 
 u64 layout_smallest(const struct layout_request *q)
 {
-	return device_for(q->boot_one, least_data(q));
+	return device_for(q, q->boot_one, least_data(q));
 }
 
 const struct part *layout_part(const struct layout *l, enum part_role role)

@@ -10,14 +10,24 @@
 
 #define UUID_TEXT 37 /* 36 characters and a NUL */
 
-/* What a partition's role is called in each kind of table. */
+enum type { TYPE_FAT32, TYPE_ESP, TYPE_LINUX };
+
+/* Each kind of partition in each kind of table. FAT32 that is BOOT is what UEFI boots from, too. */
 static const struct {
-	unsigned mbr_type;
-	const char *gpt_type;
-} role_type[] = {
-	[PART_BOOT] = { 0x0c, "C12A7328-F81F-11D2-BA4B-00A0C93EC93B" }, /* FAT32 with LBA; EFI system partition */
-	[PART_DATA] = { 0x83, "0FC63DAF-8483-4772-8E79-3D69D8477DE4" }, /* Linux file system */
+	unsigned mbr;
+	const char *gpt;
+} types[] = {
+	[TYPE_FAT32] = { 0x0c, "C12A7328-F81F-11D2-BA4B-00A0C93EC93B" },
+	[TYPE_ESP] = { 0xef, "C12A7328-F81F-11D2-BA4B-00A0C93EC93B" },
+	[TYPE_LINUX] = { 0x83, "0FC63DAF-8483-4772-8E79-3D69D8477DE4" },
 };
+
+static enum type type_of(const struct layout *l, enum part_role role)
+{
+	if (role == PART_ESP)
+		return TYPE_ESP;
+	return role == PART_BOOT && !layout_part(l, PART_ESP) ? TYPE_FAT32 : TYPE_LINUX;
+}
 
 struct composer {
 	const struct layout *l;
@@ -68,11 +78,13 @@ static int create_label(const struct composer *c)
 static int set_gpt_fields(const struct composer *c, size_t i, struct fdisk_partition *p)
 {
 	char uuid[UUID_TEXT];
+	const char *const name[] = { [PART_ESP] = "ESP", [PART_BOOT] = "BOOT", [PART_DATA] = c->data_name };
+	enum part_role role = c->l->part[i].role;
 	int r;
 
-	uuid_text(c->ids->part_uuid[i], uuid);
+	uuid_text(c->ids->part_uuid[role], uuid);
 	r = fdisk_partition_set_uuid(p, uuid);
-	return r < 0 ? r : fdisk_partition_set_name(p, c->l->part[i].role == PART_BOOT ? "BOOT" : c->data_name);
+	return r < 0 ? r : fdisk_partition_set_name(p, name[role]);
 }
 
 static struct fdisk_parttype *part_type(const struct composer *c, enum part_role role)
@@ -80,8 +92,8 @@ static struct fdisk_parttype *part_type(const struct composer *c, enum part_role
 	struct fdisk_label *label = fdisk_get_label(c->cxt, NULL);
 
 	if (c->l->table == TABLE_GPT)
-		return fdisk_label_get_parttype_from_string(label, role_type[role].gpt_type);
-	return fdisk_label_get_parttype_from_code(label, role_type[role].mbr_type);
+		return fdisk_label_get_parttype_from_string(label, types[type_of(c->l, role)].gpt);
+	return fdisk_label_get_parttype_from_code(label, types[type_of(c->l, role)].mbr);
 }
 
 static int add_part(const struct composer *c, size_t i)
@@ -151,10 +163,10 @@ static bool part_agrees(const struct composer *c, size_t i, const struct scan_pa
 	    s->active != (part->role == PART_BOOT))
 		return false;
 	if (c->l->table == TABLE_GPT) {
-		uuid_text(c->ids->part_uuid[i], uuid);
-		return strcasecmp(s->type, role_type[part->role].gpt_type) == 0 && strcmp(s->uuid, uuid) == 0;
+		uuid_text(c->ids->part_uuid[part->role], uuid);
+		return strcasecmp(s->type, types[type_of(c->l, part->role)].gpt) == 0 && strcmp(s->uuid, uuid) == 0;
 	}
-	snprintf(type, sizeof(type), "0x%02x", role_type[part->role].mbr_type);
+	snprintf(type, sizeof(type), "0x%02x", types[type_of(c->l, part->role)].mbr);
 	return strcmp(s->type, type) == 0;
 }
 

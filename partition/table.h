@@ -20,17 +20,18 @@
 #include "src/media/writelist.h"
 
 struct table_ids {
-	u32 disk_id;         /* MBR */
-	u8 disk_uuid[16];    /* GPT, big-endian as in text */
-	u8 part_uuid[2][16]; /* GPT, in the order of the table */
+	u32 disk_id;                    /* MBR */
+	u8 disk_uuid[16];               /* GPT, big-endian as in text */
+	u8 part_uuid[N_PART_ROLES][16]; /* GPT, by the partition's role */
 };
 
 #define BOOT_CODE_SIZE 440
 
 /*
  * Composes the table with `boot_code` (mbr.bin or gptmbr.bin of syslinux, padded with zeros) in the first 440 bytes of
- * sector 0. BOOT is active and of type 0x0C; on GPT it is an EFI system partition called BOOT with the legacy-boot
- * attribute. DATA is of type 0x83; on GPT a Linux file system partition called `data_name` (borrowed for the call).
+ * sector 0. BOOT is active and, without an ESP, of type 0x0C; on GPT it has the legacy-boot attribute and, without an
+ * ESP, is an EFI system partition. An ESP is of type 0xEF. BOOT beside an ESP, and DATA, are of type 0x83; on GPT Linux
+ * file system partitions. Their names are ESP, BOOT and `data_name` (borrowed for the call).
  *
  * What must be the very last write (sector 0) goes to `seal`, the other sectors of the table (only GPT has any) to
  * `commit`; the rest of the first and last MiB, with whatever old signatures it holds, is zeroed in `pass`. The result

@@ -26,8 +26,9 @@ static void make_ids(struct plan *p, const struct plan_options *o)
 	p->time = o->time;
 	p->ids.disk_id = id_u32(s, "disk");
 	id_uuid(s, "disk", p->ids.disk_uuid);
-	id_uuid(s, "boot partition", p->ids.part_uuid[0]);
-	id_uuid(s, "data partition", p->ids.part_uuid[1]);
+	id_uuid(s, "esp partition", p->ids.part_uuid[PART_ESP]);
+	id_uuid(s, "boot partition", p->ids.part_uuid[PART_BOOT]);
+	id_uuid(s, "data partition", p->ids.part_uuid[PART_DATA]);
 	p->boot_serial = id_u32(s, "boot");
 	id_uuid(s, "data", p->data_uuid);
 	id_uuid(s, "data hash", p->data_hash_seed);

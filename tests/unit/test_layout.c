@@ -28,7 +28,7 @@ static void check_rules(const struct layout_request *q, const struct layout *l)
 {
 	u64 at = LAYOUT_HEAD;
 
-	CHECK_U64(l->n_parts, q->data ? 2 : 1);
+	CHECK_U64(l->n_parts, (q->esp ? 1u : 0u) + (q->data ? 2 : 1));
 	CHECK(l->slots == 1 || l->slots == 2);
 	CHECK_U64(l->sector_size, q->sector_size);
 	CHECK_U64(l->device_size, q->device_size);
@@ -44,7 +44,8 @@ static void check_rules(const struct layout_request *q, const struct layout *l)
 	if (q->table == TABLE_MBR)
 		CHECK(at < (u64)q->sector_size << 32);
 	CHECK(layout_part(l, PART_BOOT)->size >= (l->slots == 2 ? q->boot_two : q->boot_one));
-	CHECK(layout_part(l, PART_BOOT)->size < 2 * TIB);
+	CHECK(layout_part(l, PART_BOOT)->size <= (q->boot_max ? q->boot_max : 2 * TIB - MIB));
+	CHECK_U64(layout_part(l, PART_ESP) ? layout_part(l, PART_ESP)->size : 0, align_up(q->esp, MIB));
 	if (q->data)
 		CHECK(layout_part(l, PART_DATA)->size >= (q->data_size ? q->data_size : q->data_min));
 	else
@@ -271,11 +272,43 @@ TEST(absurd_numbers_do_not_wrap)
 	if (make(&q, &l))
 		CHECK_U64(l.slots, 1);
 	q.boot_one = 3 * TIB;
-	CHECK_REFUSED(q, -ENOSPC, "2 TiB of a FAT32");
+	CHECK_REFUSED(q, -ENOSPC, "of a boot partition");
 	q.sector_size = 520;
 	CHECK_REFUSED(q, -EINVAL, "sectors of 520 bytes");
 	q.sector_size = 0;
 	CHECK_REFUSED(q, -EINVAL, "sectors of 0 bytes");
+}
+
+/* BOOT as ext4: no firmware reads it, so a small ESP comes first; BOOT may be larger than a FAT32. */
+TEST(esp_in_front)
+{
+	struct layout_request q = request(STICK_8, GIB);
+	struct layout l;
+
+	q.esp = 35 * MIB + 1;
+	if (make(&q, &l)) {
+		CHECK_U64(l.n_parts, 3);
+		CHECK(l.part[0].role == PART_ESP && l.part[1].role == PART_BOOT && l.part[2].role == PART_DATA);
+		CHECK_U64(l.part[0].size, 36 * MIB);
+	}
+	q.device_size = layout_smallest(&q);
+	CHECK_U64(q.device_size, LAYOUT_HEAD + 36 * MIB + GIB + 64 * MIB + LAYOUT_TAIL);
+	make(&q, &l);
+	q.device_size--;
+	CHECK_REFUSED(q, -ENOSPC, "1 bytes more");
+
+	q = request(20 * TIB, 3 * TIB);
+	q.table = TABLE_GPT;
+	q.esp = 36 * MIB;
+	q.boot_max = 16 * TIB;
+	q.data_size = GIB;
+	q.slots = 1;
+	if (make(&q, &l))
+		CHECK_U64(layout_part(&l, PART_BOOT)->size, 16 * TIB);
+	q.boot_one = 17 * TIB;
+	CHECK_REFUSED(q, -ENOSPC, "of a boot partition");
+	q.esp = UINT64_MAX;
+	CHECK_REFUSED(q, -ENOSPC, "too small");
 }
 
 int main(int argc, char **argv)

@@ -12,7 +12,8 @@
 static const struct table_ids ids = {
 	.disk_id = 0x00c0ffee,
 	.disk_uuid = { 0x11, 0x11, 0x11, 0x11, 0x22, 0x22, 0x43, 0x33, 0x84, 0x44, 0x55, 0x55, 0x55, 0x55, 0x55, 0x55 },
-	.part_uuid = { { 0xaa, 0xbb, 0xcc, 0xdd, 0x01, 0x02, 0x43, 0x04, 0x85, 0x06, 1, 2, 3, 4, 5, 6 },
+	.part_uuid = { { 0xe5, 0xe5, 0x0e, 0x5e, 0x01, 0x02, 0x43, 0x04, 0x85, 0x06, 7, 7, 7, 7, 7, 7 },
+	               { 0xaa, 0xbb, 0xcc, 0xdd, 0x01, 0x02, 0x43, 0x04, 0x85, 0x06, 1, 2, 3, 4, 5, 6 },
 	               { 0xde, 0xad, 0xbe, 0xef, 0x01, 0x02, 0x43, 0x04, 0x85, 0x06, 6, 5, 4, 3, 2, 1 } },
 };
 
@@ -312,6 +313,51 @@ TEST(ten_tib)
 	CHECK_U64(sandbox_run("sfdisk -d %s", path), 0);
 	check_said("img2 : start=      616448, size=  4294348800, type=83\n");
 	CHECK_U64(sandbox_run("rm %s", path), 0);
+}
+
+static struct layout layout_with_esp(enum table_type table)
+{
+	AUTO_ERR struct err e = { 0 };
+	struct layout_request q = {
+		.table = table,
+		.sector_size = 512,
+		.device_size = GIB,
+		.esp = 36 * MIB,
+		.boot_one = 300 * MIB,
+		.boot_two = 600 * MIB,
+		.slots = 1,
+		.data = true,
+		.data_size = 100 * MIB,
+	};
+	struct layout l = { 0 };
+
+	CHECK_OK(layout_make(&q, &l, &e), &e);
+	return l;
+}
+
+/* The ESP is not what a BIOS starts: BOOT behind it is active, and no FAT. */
+TEST(esp_and_linux_boot)
+{
+	AUTO_FREE char *path = sandbox_path("esp.img");
+	struct layout l = layout_with_esp(TABLE_MBR);
+
+	write_image(&l, "x", path);
+	CHECK_U64(sandbox_run("sfdisk --verify %s", path), 0);
+	CHECK_U64(sandbox_run("sfdisk -d %s", path), 0);
+	check_said("img1 : start=        2048, size=       73728, type=ef\n");
+	check_said("img2 : start=       75776, size=     1814528, type=83, bootable\n");
+	check_said("img3 : start=     1890304, size=      204800, type=83\n");
+
+	l = layout_with_esp(TABLE_GPT);
+	CHECK_U64(sandbox_run("rm %s", path), 0);
+	write_image(&l, "my data", path);
+	CHECK_U64(sandbox_run("sfdisk --verify %s", path), 0);
+	CHECK_U64(sandbox_run("sfdisk -d %s", path), 0);
+	check_said(
+	    "type=C12A7328-F81F-11D2-BA4B-00A0C93EC93B, uuid=E5E50E5E-0102-4304-8506-070707070707, name=\"ESP\"\n");
+	check_said("type=0FC63DAF-8483-4772-8E79-3D69D8477DE4, uuid=AABBCCDD-0102-4304-8506-010203040506, "
+	           "name=\"BOOT\", attrs=\"LegacyBIOSBootable\"\n");
+	check_said("name=\"my data\"\n");
 }
 
 /* A layout that no table can hold is refused by libfdisk, in one sentence, and no list is touched. */
