@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/fs/ext4.h"
 
+#include <assert.h>
 #include <errno.h>
 
-#include "src/base/buf.h"
-#include "src/fs/ext4_io.h"
-
-#define BLOCK      4096
-#define INODE_SIZE 256
+#include "src/fs/ext4_file.h"
+#include "src/fs/ext4_new.h"
 
 /* The marks of other file systems at this place lie in here; btrfs has the last one, at 64 KiB. */
 #define HEAD (256 * KIB)
@@ -15,51 +13,30 @@
 /* Written stretches that are no further apart become one: the zeros cost less than a second start. */
 #define GAP (256 * KIB)
 
-/*
- * After the first mount the kernel writes all inode tables in the background: on a stick, few inodes are better. The
- * journal is lazy too, so its size costs room but no time. The last row whose `from` is reached counts.
- */
-static const struct sizing {
-	u64 from; /* size of the volume */
-	u32 bytes_per_inode, journal;
-} sizings[] = {
-	{ 0, 16 * KIB, 4 * MIB },           { 256 * MIB, 32 * KIB, 16 * MIB },   { 16 * GIB, 64 * KIB, 64 * MIB },
-	{ 128 * GIB, 128 * KIB, 64 * MIB }, { 1024 * GIB, 256 * KIB, 64 * MIB },
+static_assert(HEAD <= GAP, "the zeros of a gap make the head whole");
+
+/* With so many directories in it, a directory no longer says how many they are (dir_nlink). */
+#define LINKS_MAX EXT2_LINK_MAX
+
+/* Runs of one file at most: only the copies of the superblock, in two groups, lie between the free blocks. */
+#define RUNS_MAX 3
+
+struct ext4 {
+	struct ext4_options o;
+	const struct volume_files *files;
+	struct ext4_tree tree;
+	struct device *memory;   /* all that is no content */
+	struct ext4_runs runs;   /* of the contents, ascending */
+	struct ext4_space space; /* its `fs` is there only while the volume is planned */
 };
-
-struct maker {
-	const struct ext4_options *o;
-	const struct sizing *sizing;
-	struct device *memory;
-	ext2_filsys fs;
-	struct err *e;
-};
-
-/* Times go into 32 bits without the bits for later epochs, which libext2fs does not write; 0 would mean the clock. */
-static u32 clamp_time(i64 t)
-{
-	return (u32)MAX(1, MIN(t, INT32_MAX));
-}
-
-static int failed(const struct maker *m, errcode_t err, const char *what)
-{
-	int r = -EIO;
-
-	if (err == EXT2_ET_BLOCK_ALLOC_FAIL || err == EXT2_ET_INODE_ALLOC_FAIL || err == EXT2_ET_TOOSMALL)
-		r = -ENOSPC;
-	else if (err == EXT2_ET_NO_MEMORY || err == ENOMEM)
-		r = -ENOMEM;
-	initialize_ext2_error_table();
-	return fail(m->e, r, "%s: %s", what, error_message(err));
-}
 
 static int check_options(const struct ext4_options *o, struct err *e)
 {
-	if (o->start % BLOCK || o->size % BLOCK)
+	if (o->start % EXT4_BLOCK || o->size % EXT4_BLOCK)
 		return fail(e, -EINVAL, "a partition of %llu bytes at byte %llu is not made of blocks of 4096 bytes",
 		            (unsigned long long)o->size, (unsigned long long)o->start);
 	if (o->size < EXT4_MIN_SIZE || o->size > EXT4_MAX_SIZE)
-		return fail(e, -EINVAL, "a partition of %llu bytes is too %s: 16 MiB to 16 TiB are possible",
+		return fail(e, -EINVAL, "a partition of %llu bytes is too %s: 16 MiB to almost 16 TiB are possible",
 		            (unsigned long long)o->size, o->size < EXT4_MIN_SIZE ? "small" : "large");
 	if (!memchr(o->label, '\0', sizeof(o->label)))
 		return fail(e, -EINVAL, "the label is longer than 16 bytes");
@@ -69,421 +46,296 @@ static int check_options(const struct ext4_options *o, struct err *e)
 	return 0;
 }
 
-static const struct sizing *choose_sizing(u64 size)
+/* ---- planning */
+
+static errcode_t write_dir_blocks(struct ext4 *x, size_t dir, const struct ext4_runs *runs, u64 n)
 {
-	const struct sizing *s = sizings;
-
-	for (size_t i = 0; i < ARRAY_SIZE(sizings); i++)
-		if (size >= sizings[i].from)
-			s = &sizings[i];
-	return s;
-}
-
-static void set_features(struct ext2_super_block *s)
-{
-	ext2fs_set_feature_xattr(s);
-	ext2fs_set_feature_dir_index(s);
-	ext2fs_set_feature_journal(s);
-	ext2fs_set_feature_sparse_super2(s);
-	ext2fs_set_feature_filetype(s);
-	ext2fs_set_feature_extents(s);
-	ext2fs_set_feature_64bit(s);
-	ext2fs_set_feature_flex_bg(s);
-	ext2fs_set_feature_sparse_super(s);
-	ext2fs_set_feature_large_file(s);
-	ext2fs_set_feature_huge_file(s);
-	ext2fs_set_feature_dir_nlink(s);
-	ext2fs_set_feature_extra_isize(s);
-	ext2fs_set_feature_metadata_csum(s);
-}
-
-static int start(struct maker *m)
-{
-	struct ext2_super_block s = {
-		.s_rev_level = EXT2_DYNAMIC_REV,
-		.s_log_block_size = 2, /* 1024 << 2 */
-		.s_inode_size = INODE_SIZE,
-		.s_desc_size = EXT2_MIN_DESC_SIZE_64BIT,
-		.s_inodes_count = (u32)(m->o->size / m->sizing->bytes_per_inode),
-		.s_log_groups_per_flex = 4,
-		.s_errors = EXT2_ERRORS_CONTINUE,
-		.s_default_mount_opts = EXT2_DEFM_XATTR_USER | EXT2_DEFM_ACL,
-		.s_max_mnt_count = (u16)-1,
-		.s_backup_bgs = { 1, UINT32_MAX }, /* the library takes the last group for too large a number */
-	};
-	errcode_t err;
-
-	set_features(&s);
-	ext2fs_blocks_count_set(&s, m->o->size / BLOCK);
-	err = ext4_io_initialize(m->memory, &s, &m->fs);
-	return err ? failed(m, err, "superblock") : 0;
-}
-
-static void set_identity(struct maker *m)
-{
-	struct ext2_super_block *s = m->fs->super;
-
-	m->fs->now = clamp_time(m->o->time);
-	s->s_mkfs_time = s->s_lastcheck = (u32)m->fs->now;
-	s->s_mkfs_time_hi = s->s_lastcheck_hi = 0;
-	memcpy(s->s_uuid, m->o->uuid, sizeof(s->s_uuid));
-	memcpy(s->s_hash_seed, m->o->hash_seed, sizeof(s->s_hash_seed));
-	memcpy(s->s_volume_name, m->o->label, sizeof(s->s_volume_name));
-	s->s_def_hash_version = EXT2_HASH_HALF_MD4;
-	s->s_checksum_type = EXT2_CRC32C_CHKSUM;
-	ext2fs_init_csum_seed(m->fs);
-}
-
-typedef void (*set_location_fn)(ext2_filsys fs, dgrp_t group, blk64_t block);
-
-/* Gives `n` blocks at or behind `*at` to a bitmap or a table of the group. */
-static errcode_t place(ext2_filsys fs, dgrp_t group, blk_t n, set_location_fn set, blk64_t *at)
-{
-	errcode_t err = ext2fs_get_free_blocks2(fs, *at, ext2fs_blocks_count(fs->super) - 1, (int)n, NULL, at);
-
-	if (err)
-		return err;
-	ext2fs_block_alloc_stats_range(fs, *at, n, +1);
-	set(fs, group, *at);
-	*at += n;
-	return 0;
-}
-
-/*
- * Packs bitmaps and inode tables behind the group descriptors. Of all of them only these hold something, so they come
- * first: the inode bitmap of group 0, the block bitmaps of the last group (the bits behind the end) and of the groups
- * that the tables fill, the inode table of group 0.
- */
-static errcode_t place_tables(ext2_filsys fs)
-{
-	dgrp_t last = fs->group_desc_count - 1;
-	blk64_t at = 0;
-	errcode_t err = place(fs, 0, 1, ext2fs_inode_bitmap_loc_set, &at);
-
-	if (!err)
-		err = place(fs, last, 1, ext2fs_block_bitmap_loc_set, &at);
-	for (dgrp_t i = 0; i < last && !err; i++)
-		err = place(fs, i, 1, ext2fs_block_bitmap_loc_set, &at);
-	if (!err)
-		err = place(fs, 0, fs->inode_blocks_per_group, ext2fs_inode_table_loc_set, &at);
-	for (dgrp_t i = 1; i <= last && !err; i++)
-		err = place(fs, i, 1, ext2fs_inode_bitmap_loc_set, &at);
-	for (dgrp_t i = 1; i <= last && !err; i++)
-		err = place(fs, i, fs->inode_blocks_per_group, ext2fs_inode_table_loc_set, &at);
-	for (dgrp_t i = 0; i <= last && !err; i++)
-		ext2fs_group_desc_csum_set(fs, i);
-	return err;
-}
-
-/* Inodes 1 to 10: free of content, but with good checksums and marked as used; the root marks itself later. */
-static errcode_t reserve_inodes(ext2_filsys fs)
-{
-	u8 zero[INODE_SIZE] = { 0 };
+	AUTO_FREE u8 *blocks = xcalloc(n, EXT4_BLOCK);
+	u8 *p = blocks;
 	errcode_t err = 0;
 
-	for (ext2_ino_t i = 1; i < EXT2_FIRST_INODE(fs->super) && !err; i++) {
-		if (i != EXT2_ROOT_INO)
-			ext2fs_inode_alloc_stats2(fs, i, +1, 0);
-		err = ext2fs_write_inode_full(fs, i, (struct ext2_inode *)zero, INODE_SIZE);
-	}
+	ext4_tree_dir_fill(&x->tree, dir, blocks);
+	for (size_t i = 0; i < runs->n; i++)
+		for (u64 k = 0; k < runs->run[i].length && !err; k++, p += EXT4_BLOCK)
+			err = ext2fs_write_dir_block4(x->space.fs, runs->run[i].block + k, p, 0, ext4_tree_inode(dir));
 	return err;
 }
 
-static errcode_t set_attributes(ext2_filsys fs, ext2_ino_t ino, u16 mode, i64 mtime)
+static errcode_t write_dir(struct ext4 *x, size_t dir)
 {
-	struct ext2_inode inode;
-	errcode_t err = ext2fs_read_inode(fs, ino, &inode);
+	const struct ext4_node *node = &x->tree.node[dir];
+	u64 n = ext4_tree_dir_blocks(&x->tree, dir);
+	struct ext2_inode inode = {
+		.i_mode = LINUX_S_IFDIR | (dir == x->tree.lost_found ? 0700 : 0755),
+		.i_links_count = (u16)(node->n_dirs + 2 > LINKS_MAX ? 1 : node->n_dirs + 2),
+		.i_mtime = (u32)x->space.fs->now,
+	};
+	struct ext4_runs runs = { 0 };
+	errcode_t err;
 
-	if (err)
-		return err;
-	inode.i_mode = (u16)((inode.i_mode & ~07777) | (mode & 07777));
-	inode.i_mtime = clamp_time(mtime);
-	return ext2fs_write_inode(fs, ino, &inode);
-}
-
-static errcode_t link_name(ext2_filsys fs, ext2_ino_t dir, const char *name, ext2_ino_t ino, int type)
-{
-	errcode_t err = ext2fs_link(fs, dir, name, ino, type);
-
-	if (err != EXT2_ET_DIR_NO_SPACE)
-		return err;
-	err = ext2fs_expand_dir(fs, dir);
-	return err ? err : ext2fs_link(fs, dir, name, ino, type);
-}
-
-static errcode_t make_dir(ext2_filsys fs, ext2_ino_t parent, const char *name, u16 mode, i64 mtime, ext2_ino_t *ret)
-{
-	errcode_t err = ext2fs_new_inode(fs, parent, LINUX_S_IFDIR, NULL, ret);
-
+	if (node->file) {
+		inode.i_mode = (u16)(LINUX_S_IFDIR | (node->file->mode & 07777));
+		inode.i_mtime = ext4_clamp_time(node->file->mtime);
+	}
+	err = ext4_take(&x->space, 0, n, false, &runs) < 0 ? EXT2_ET_BLOCK_ALLOC_FAIL : 0;
 	if (!err)
-		err = ext2fs_mkdir(fs, parent, *ret, NULL);
+		err = ext2fs_inode_size_set(x->space.fs, &inode, n * EXT4_BLOCK);
 	if (!err)
-		err = link_name(fs, parent, name, *ret, EXT2_FT_DIR);
-	return err ? err : set_attributes(fs, *ret, mode, mtime);
-}
-
-/* The kernel never makes lost+found larger while e2fsck needs it: 16 KiB, as mke2fs gives it. */
-static errcode_t make_first_dirs(ext2_filsys fs)
-{
-	ext2_ino_t lost;
-	errcode_t err = ext2fs_mkdir(fs, EXT2_ROOT_INO, EXT2_ROOT_INO, NULL);
-
+		err = ext4_write_node(&x->space, ext4_tree_inode(dir), &inode, runs.run, runs.n);
 	if (!err)
-		err = make_dir(fs, EXT2_ROOT_INO, "lost+found", 0700, fs->now, &lost);
-	for (int i = 0; i < 3 && !err; i++)
-		err = ext2fs_expand_dir(fs, lost);
+		err = write_dir_blocks(x, dir, &runs, n);
+	free(runs.run);
 	return err;
 }
 
-/*
- * Splits the next name off `*path` into `name`, which has room for EXT2_NAME_LEN + 1 bytes; empty: there was none
- * left. -EINVAL: no name that ext4 or anybody could use.
- */
-static int next_name(const char **path, char *name)
+static int plan_dirs(struct ext4 *x, struct err *e)
 {
-	const char *from = *path + strspn(*path, "/");
-	size_t len = strcspn(from, "/");
+	for (size_t i = 0; i < x->tree.n; i++) {
+		errcode_t err = x->tree.node[i].is_dir ? write_dir(x, i) : 0;
 
-	if (len > EXT2_NAME_LEN || (len == 1 && from[0] == '.') || (len == 2 && from[0] == '.' && from[1] == '.'))
-		return -EINVAL;
-	memcpy(name, from, len);
-	name[len] = '\0';
-	*path = from + len + strspn(from + len, "/");
-	return 0;
-}
-
-/* Goes from `*dir` into `name`, which is made if it is missing. */
-static int enter(struct maker *m, const char *name, ext2_ino_t *dir)
-{
-	ext2_ino_t ino;
-	errcode_t err = ext2fs_lookup(m->fs, *dir, name, (int)strlen(name), NULL, &ino);
-
-	if (err == EXT2_ET_FILE_NOT_FOUND)
-		err = make_dir(m->fs, *dir, name, 0755, m->o->time, &ino);
-	else if (!err && ext2fs_check_directory(m->fs, ino) == EXT2_ET_NO_DIRECTORY)
-		return fail(m->e, -ENOTDIR, "\"%s\" is a file and cannot hold others", name);
-	if (err)
-		return failed(m, err, "directory");
-	*dir = ino;
-	return 0;
-}
-
-static errcode_t write_content(ext2_filsys fs, ext2_ino_t ino, const u8 *content, u64 size)
-{
-	ext2_file_t file;
-	errcode_t err = ext2fs_file_open(fs, ino, EXT2_FILE_WRITE, &file), close_err;
-
-	if (err)
-		return err;
-	while (size && !err) {
-		unsigned n = (unsigned)MIN(size, MIB);
-
-		err = ext2fs_file_write(file, content, n, &n);
-		content += n;
-		size -= n;
+		if (err)
+			return ext4_failed(e, err, "directories");
 	}
-	close_err = ext2fs_file_close(file);
-	return err ? err : close_err;
+	return 0;
 }
 
-static errcode_t make_file(ext2_filsys fs, ext2_ino_t dir, const char *name, const struct volume_file *f,
-                           const u8 *content)
+static int plan_file(struct ext4 *x, size_t i, struct err *e)
 {
+	const struct volume_file *f = &x->files->file[i];
 	struct ext2_inode inode = {
 		.i_mode = (u16)(LINUX_S_IFREG | (f->mode & 07777)),
 		.i_links_count = 1,
-		.i_flags = EXT4_EXTENTS_FL | (f->system_file ? EXT2_IMMUTABLE_FL : 0),
-		.i_mtime = clamp_time(f->mtime),
+		.i_flags = f->system_file ? EXT2_IMMUTABLE_FL : 0,
+		.i_mtime = ext4_clamp_time(f->mtime),
 	};
-	ext2_extent_handle_t extents;
-	ext2_ino_t ino;
-	errcode_t err = ext2fs_new_inode(fs, dir, LINUX_S_IFREG, NULL, &ino);
+	u64 left = x->space.left, n = div_round_up(f->size, EXT4_BLOCK);
+	size_t before = x->runs.n;
+	errcode_t err;
 
+	if (ext4_take(&x->space, i, n, f->system_file, &x->runs) < 0)
+		return fail(e, -ENOSPC, "%s: does not fit%s: has %llu bytes, %llu are left", f->path,
+		            n <= left ? " in one piece" : "", (unsigned long long)f->size,
+		            (unsigned long long)left * EXT4_BLOCK);
+	err = ext2fs_inode_size_set(x->space.fs, &inode, f->size);
 	if (!err)
-		err = link_name(fs, dir, name, ino, EXT2_FT_REG_FILE);
-	if (err)
-		return err;
-	ext2fs_inode_alloc_stats2(fs, ino, +1, 0);
-	/* Puts the header of an empty list of extents into the inode. */
-	err = ext2fs_extent_open2(fs, ino, &inode, &extents);
-	if (err)
-		return err;
-	ext2fs_extent_free(extents);
-	err = ext2fs_write_new_inode(fs, ino, &inode);
-	return err ? err : write_content(fs, ino, content, f->size);
+		err = ext4_write_node(&x->space, ext4_tree_inode(x->tree.of_file[i]), &inode,
+		                      x->runs.n > before ? &x->runs.run[before] : NULL, x->runs.n - before);
+	return err ? ext4_failed(e, err, f->path) : 0;
 }
 
-static int add_file(struct maker *m, ext2_ino_t dir, const char *name, const struct volume_file *f)
+static int fill(struct ext4 *x, struct err *e)
 {
-	AUTO_FREE u8 *content = xcalloc(1, f->size + 1);
-	ext2_ino_t ino;
-	errcode_t err;
+	u64 free_blocks = ext2fs_free_blocks_count(x->space.fs->super), journal = ext4_journal_blocks(&x->o);
+	u64 inodes = x->space.fs->super->s_inodes_count - (EXT2_GOOD_OLD_FIRST_INO - 1);
 	int r;
 
-	if (ext2fs_lookup(m->fs, dir, name, (int)strlen(name), NULL, &ino) == 0)
-		return fail(m->e, -EEXIST, "is there twice");
-	r = input_read(&f->input, 0, content, f->size, m->e);
-	if (r < 0)
-		return r;
-	if (f->hash)
-		sha256_add(f->hash, content, f->size);
-	err = make_file(m->fs, dir, name, f, content);
-	return err ? failed(m, err, "file") : 0;
+	if (x->tree.n - 1 > inodes)
+		return fail(e, -ENOSPC, "%zu files and directories do not fit: there is room for %llu", x->tree.n - 1,
+		            (unsigned long long)inodes);
+	x->space.left = free_blocks > journal ? free_blocks - journal : 0;
+	r = plan_dirs(x, e);
+	for (size_t i = 0; i < x->files->n && r == 0; i++)
+		if (!x->files->file[i].is_dir)
+			r = plan_file(x, i, e);
+	return r == 0 ? ext4_add_journal(&x->o, x->space.fs, e) : r;
 }
 
-static int add(struct maker *m, const struct volume_file *f)
+static int lay_out(struct ext4 *x, struct err *e)
 {
-	char name[EXT2_NAME_LEN + 1];
-	const char *rest = f->path;
-	ext2_ino_t dir = EXT2_ROOT_INO;
 	errcode_t err;
+	int r = ext4_new(&x->o, x->tree.n, x->memory, &x->space.fs, e);
 
-	do {
-		int r = next_name(&rest, name);
-
-		if (r < 0 || (!*name && !f->is_dir))
-			return fail(m->e, -EINVAL, "is not a path that ext4 can hold");
-		if (!*rest && !f->is_dir)
-			return add_file(m, dir, name, f);
-		r = *name ? enter(m, name, &dir) : 0;
-		if (r < 0)
-			return r;
-	} while (*rest);
-	err = set_attributes(m->fs, dir, f->mode, f->mtime);
-	return err ? failed(m, err, "directory") : 0;
-}
-
-/* Tells by how much the files are too large; what they need besides their content is found out on the way. */
-static int check_room(struct maker *m, const struct volume_files *files)
-{
-	u64 room = ext2fs_free_blocks_count(m->fs->super) * BLOCK - m->sizing->journal, need = 0;
-
-	for (size_t i = 0; i < files->n; i++) {
-		const struct volume_file *f = &files->file[i];
-
-		if (f->size > room || align_up(f->size, BLOCK) > room - need)
-			return fail(m->e, -ENOSPC, "%s: does not fit: has %llu bytes, %llu are left", f->path,
-			            (unsigned long long)f->size, (unsigned long long)(room - need));
-		need += align_up(f->size, BLOCK);
-	}
-	return 0;
-}
-
-static int add_files(struct maker *m, const struct volume_files *files)
-{
-	int r = check_room(m, files);
-
-	for (size_t i = 0; i < files->n && r == 0; i++) {
-		r = add(m, &files->file[i]);
-		if (r < 0)
-			fail(m->e, r, "%s", files->file[i].path);
-	}
-	return r;
-}
-
-/*
- * Of the journal only its first block is written: behind the files it costs no stretch of its own. What the stick held
- * in the others is not mistaken for transactions, because their checksums begin with the volume's UUID.
- */
-static errcode_t add_journal(ext2_filsys fs, u32 size)
-{
-	struct ext2fs_journal_params params = { .num_journal_blocks = size / BLOCK };
-	blk64_t goal;
-	errcode_t err = ext2fs_new_block2(fs, 0, NULL, &goal);
-
-	return err ? err
-	           : ext2fs_add_journal_inode3(fs, &params, goal,
-	                                       EXT2_MKJOURNAL_LAZYINIT | EXT2_MKJOURNAL_NO_MNT_CHECK);
-}
-
-static int fill(struct maker *m, const struct volume_files *files)
-{
-	ext2_filsys fs = m->fs;
-	blk64_t overhead;
-	errcode_t err = place_tables(fs);
-	int r;
-
-	if (!err)
-		err = ext2fs_count_used_clusters(fs, 0, ext2fs_blocks_count(fs->super) - 1, &overhead);
-	if (!err)
-		err = reserve_inodes(fs);
-	if (!err)
-		err = make_first_dirs(fs);
-	if (err)
-		return failed(m, err, "tables");
-	r = add_files(m, files);
 	if (r < 0)
 		return r;
-	err = add_journal(fs, m->sizing->journal);
-	if (err)
-		return failed(m, err, "journal");
-	fs->super->s_overhead_clusters = (u32)(overhead + m->sizing->journal / BLOCK);
-	return 0;
-}
-
-static int make(struct maker *m, const struct volume_files *files)
-{
-	AUTO_FREE u8 *zero = xcalloc(1, HEAD);
-	errcode_t err;
-	int r = device_write(m->memory, 0, zero, HEAD, m->e);
-
-	if (r == 0)
-		r = start(m);
-	if (r < 0)
-		return r;
-	set_identity(m);
-	r = fill(m, files);
+	r = fill(x, e);
 	if (r < 0) {
-		ext2fs_free(m->fs);
+		ext2fs_free(x->space.fs);
 		return r;
 	}
-	err = ext2fs_close_free(&m->fs);
-	return err ? failed(m, err, "end") : 0;
+	x->space.left = ext2fs_free_blocks_count(x->space.fs->super);
+	err = ext2fs_close_free(&x->space.fs);
+	return err ? ext4_failed(e, err, "end") : 0;
 }
 
-struct collector {
-	struct writelist *pass;
-	u64 start; /* of the partition */
-	u64 off;   /* of `data` in it */
-	struct buf data;
-};
-
-static void hand_over(struct collector *c)
+int ext4_plan(const struct ext4_options *o, struct volume_files *files, struct ext4 **ret, struct err *e)
 {
-	if (c->data.len)
-		writelist_take_memory(c->pass, c->start + c->off, TAKE(c->data.s), c->data.len);
-	c->data = (struct buf){ 0 };
-}
-
-static int collect(void *ctx, u64 off, const u8 *data, size_t len)
-{
-	static const u8 zero[BLOCK];
-	struct collector *c = ctx;
-
-	if (off - (c->off + c->data.len) > GAP)
-		hand_over(c);
-	if (!c->data.len)
-		c->off = off;
-	while (c->off + c->data.len < off)
-		buf_add(&c->data, zero, MIN(sizeof(zero), off - (c->off + c->data.len)));
-	buf_add(&c->data, data, len);
-	return 0;
-}
-
-int ext4_make(const struct ext4_options *o, const struct volume_files *files, struct writelist *pass, struct err *e)
-{
-	struct maker m = { .o = o, .sizing = choose_sizing(o->size), .e = e };
-	struct collector c = { .pass = pass, .start = o->start };
+	struct ext4 *x;
 	int r = check_options(o, e);
 
 	if (r < 0)
 		return fail(e, r, "ext4");
-	m.memory = device_new_memory("new volume", o->size, BLOCK);
-	r = make(&m, files);
-	if (r == 0) {
-		device_memory_each(m.memory, collect, &c);
-		hand_over(&c);
+	x = xcalloc(1, sizeof(*x));
+	x->o = *o;
+	x->files = files;
+	x->memory = device_new_memory("new volume", o->size, EXT4_BLOCK);
+	r = ext4_tree_make(files, &x->tree, e);
+	if (r == 0)
+		r = lay_out(x, e);
+	if (r < 0) {
+		ext4_free(x);
+		return fail(e, r, "ext4");
 	}
-	device_free(m.memory);
-	return r < 0 ? fail(e, r, "ext4") : 0;
+	for (size_t i = 0; i < files->n; i++)
+		files->file[i].device_off = 0;
+	for (size_t i = 0; i < x->runs.n; i++)
+		if (x->runs.run[i].in_file == 0)
+			files->file[x->runs.run[i].file].device_off = o->start + x->runs.run[i].block * EXT4_BLOCK;
+	*ret = x;
+	return 0;
+}
+
+void ext4_set_boot_sectors(struct ext4 *x, const u8 code[EXT4_BOOT_SIZE])
+{
+	AUTO_ERR struct err e = { 0 };
+	int r = device_write(x->memory, 0, code, EXT4_BOOT_SIZE, &e);
+
+	assert(r == 0); /* it is memory, and larger */
+	(void)r;
+}
+
+u64 ext4_free_bytes(const struct ext4 *x)
+{
+	return x->space.left * EXT4_BLOCK;
+}
+
+void ext4_free(struct ext4 *x)
+{
+	if (!x)
+		return;
+	ext4_tree_free(&x->tree);
+	device_free(x->memory);
+	free(x->runs.run);
+	free(x);
+}
+
+/* ---- the write list */
+
+struct piece {
+	u64 off, end; /* bytes of the volume */
+};
+
+struct emitter {
+	struct writelist *pass;
+	u64 start; /* of the partition */
+	struct piece *piece;
+	size_t n, cap;
+};
+
+static void add_piece(struct emitter *m, u64 off, u64 len)
+{
+	*ARRAY_ADD(m->piece, m->n, m->cap) = (struct piece){ off, off + len };
+}
+
+static int emit_memory(void *ctx, u64 off, const u8 *data, size_t len)
+{
+	struct emitter *m = ctx;
+
+	writelist_add_memory(m->pass, m->start + off, data, len);
+	add_piece(m, off, len);
+	return 0;
+}
+
+static void emit_run(struct emitter *m, const struct ext4_run *run, const struct volume_file *f)
+{
+	u64 off = run->block * EXT4_BLOCK, len = run->length * EXT4_BLOCK, in_file = run->in_file * EXT4_BLOCK;
+	u64 content = MIN(len, f->size - in_file);
+
+	writelist_add_input_at(m->pass, m->start + off, content, f->input, in_file, f->hash);
+	writelist_add_zero(m->pass, m->start + off + content, len - content);
+	add_piece(m, off, len);
+}
+
+static int by_offset(const void *a, const void *b)
+{
+	u64 x = ((const struct piece *)a)->off, y = ((const struct piece *)b)->off;
+
+	return (x > y) - (x < y);
+}
+
+void ext4_emit(struct ext4 *x, struct writelist *pass)
+{
+	struct emitter m = { .pass = pass, .start = x->o.start };
+	u64 end = 0;
+
+	device_memory_each(x->memory, emit_memory, &m);
+	for (size_t i = 0; i < x->runs.n; i++)
+		emit_run(&m, &x->runs.run[i], &x->files->file[x->runs.run[i].file]);
+	add_piece(&m, HEAD, 0);
+	qsort(m.piece, m.n, sizeof(*m.piece), by_offset);
+	for (size_t i = 0; i < m.n; i++) {
+		const struct piece *p = &m.piece[i];
+
+		if (p->off > end && p->off - end <= GAP)
+			writelist_add_zero(pass, m.start + end, p->off - end);
+		end = MAX(end, p->end);
+	}
+	free(m.piece);
+}
+
+/* ---- how large a volume must be */
+
+/* What cannot be held by any volume counts as just too much, so that no sum overflows. */
+static u64 blocks_of(u64 size)
+{
+	u64 n = div_round_up(MIN(size, EXT4_MAX_SIZE + 1), EXT4_BLOCK);
+
+	return n + ext4_map_blocks(n, RUNS_MAX);
+}
+
+static u64 blocks_needed(const struct volume_files *files, const struct ext4_tree *t)
+{
+	u64 n = 0;
+
+	for (size_t i = 0; i < t->n; i++)
+		if (t->node[i].is_dir)
+			n += blocks_of(ext4_tree_dir_blocks(t, i) * EXT4_BLOCK);
+	for (size_t i = 0; i < files->n; i++)
+		n += blocks_of(files->file[i].size);
+	return n;
+}
+
+struct room {
+	u64 blocks, nodes;
+};
+
+/* What an empty volume of that size has room for. */
+static struct room room_in(u64 size, u64 n_nodes, bool loader)
+{
+	const struct ext4_options o = { .size = size, .for_loader = loader };
+	AUTO_DEVICE struct device *memory = device_new_memory("new volume", size, EXT4_BLOCK);
+	AUTO_ERR struct err ignored = { 0 };
+	struct room room = { 0 };
+	ext2_filsys fs;
+
+	if (ext4_new(&o, n_nodes, memory, &fs, &ignored) < 0)
+		return room;
+	room.blocks = ext2fs_free_blocks_count(fs->super);
+	room.blocks -= MIN(room.blocks, ext4_journal_blocks(&o));
+	room.nodes = fs->super->s_inodes_count - (EXT2_GOOD_OLD_FIRST_INO - 1);
+	ext2fs_free(fs);
+	return room;
+}
+
+u64 ext4_size_for(const struct volume_files *files, u64 extra, bool loader)
+{
+	AUTO_ERR struct err ignored = { 0 };
+	CLEANUP(ext4_tree_free) struct ext4_tree t = { 0 };
+	u64 need, size;
+
+	if (ext4_tree_make(files, &t, &ignored) < 0)
+		err_clear(&ignored);
+	need = blocks_needed(files, &t) + blocks_of(extra);
+	size = MAX(align_up(need * EXT4_BLOCK, MIB), EXT4_MIN_SIZE);
+	while (size <= EXT4_MAX_SIZE) {
+		struct room room = room_in(size, t.n, loader);
+		/* A larger volume with one group more may have some blocks less. */
+		u64 want = need + 64 + 2 * (size / (128 * MIB)), missing = want > room.blocks ? want - room.blocks : 0;
+
+		if (t.n > room.nodes)
+			missing = MAX(missing, t.n - room.nodes);
+		if (!missing)
+			break;
+		size += align_up(missing * EXT4_BLOCK, MIB);
+	}
+	return size;
 }

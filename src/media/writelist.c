@@ -16,6 +16,7 @@ struct segment {
 	enum segment_kind kind;
 	u64 off, len;
 	struct input in;
+	u64 in_off; /* where in `in` it begins */
 	struct sha256 *hash;
 	void *owned;
 };
@@ -98,7 +99,13 @@ void writelist_take_memory(struct writelist *w, u64 off, void *mem, u64 len)
 
 void writelist_add_input(struct writelist *w, u64 off, u64 len, struct input in, struct sha256 *hash)
 {
-	add(w, (struct segment){ .kind = SEGMENT_INPUT, .off = off, .len = len, .in = in, .hash = hash });
+	writelist_add_input_at(w, off, len, in, 0, hash);
+}
+
+void writelist_add_input_at(struct writelist *w, u64 off, u64 len, struct input in, u64 in_off, struct sha256 *hash)
+{
+	add(w, (struct segment){
+	           .kind = SEGMENT_INPUT, .off = off, .len = len, .in = in, .in_off = in_off, .hash = hash });
 }
 
 static int by_offset(const void *a, const void *b)
@@ -174,7 +181,7 @@ static int read_segment(const struct segment *s, u64 at, u8 *mem, size_t len, st
 		memset(mem, 0, len);
 		return 0;
 	}
-	r = input_read(&s->in, at, mem, len, e);
+	r = input_read(&s->in, s->in_off + at, mem, len, e);
 	if (r == 0 && s->hash)
 		sha256_add(s->hash, mem, len);
 	return r;

@@ -34,6 +34,11 @@ void writelist_take_memory(struct writelist *w, u64 off, void *mem, u64 len);
  * does).
  */
 void writelist_add_input(struct writelist *w, u64 off, u64 len, struct input in, struct sha256 *hash);
+/*
+ * The same from byte `in_off` of `in` on: one stretch of a file that lies in several. Its hash is right if they ascend
+ * on the device as they do in the file.
+ */
+void writelist_add_input_at(struct writelist *w, u64 off, u64 len, struct input in, u64 in_off, struct sha256 *hash);
 
 /*
  * Sorts and checks. -EEXIST: two pieces want the same byte; -ERANGE: an end that no device has (both are faults in a

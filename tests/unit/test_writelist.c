@@ -353,6 +353,65 @@ TEST(an_input_may_depend_on_those_before_it)
 	writelist_free(w);
 }
 
+/* A file that must be read from start to end. */
+struct whole {
+	const u8 *data;
+	u64 next;
+};
+
+static int whole_read(void *ctx, u64 off, void *buf, size_t len, struct err *e)
+{
+	struct whole *f = ctx;
+
+	(void)e;
+	CHECK_U64(off, f->next);
+	f->next = off + len;
+	memcpy(buf, f->data + off, len);
+	return 0;
+}
+
+TEST(a_file_may_lie_in_several_stretches)
+{
+	/* In the file, in the order of adding; the lengths end anywhere. */
+	static const struct {
+		u64 at, off, len;
+	} rows[] = { { 700001, 9 * MIB, 2000000 }, { 0, 512, 700001 }, { 2700001, 20 * MIB, 445727 } };
+	const u64 size = 3145728;
+	AUTO_DEVICE struct device *d = device_new_memory("stick", DEVICE_SIZE, 512);
+	AUTO_FREE u8 *data = xcalloc(size, 1), *is = xcalloc(size, 1);
+	struct whole f = { .data = data };
+	struct input in = { .read = whole_read, .ctx = &f };
+	struct writelist *w = writelist_new();
+	struct sha256 *hash = sha256_new_sized(size);
+	AUTO_ERR struct err e = { 0 };
+	u8 fed[SHA256_SIZE], want[SHA256_SIZE];
+	u32 x = 5;
+
+	for (u64 i = 0; i < size; i++)
+		data[i] = (u8)((x = x * 1664525 + 1013904223) >> 24);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		u64 end = rows[i].off + rows[i].len;
+
+		writelist_add_input_at(w, rows[i].off, rows[i].len, in, rows[i].at, hash);
+		writelist_add_zero(w, end, align_up(end, 512) - end);
+	}
+	writelist_add_input_at(w, 23 * MIB, 0, in, 77, hash);
+	writelist_add_input_at(w, 22 * MIB, 512, input_memory(data), 1000, NULL);
+	CHECK_OK(writelist_finish(w, &e), &e);
+	CHECK_U64(writelist_stretches(w), 4);
+	CHECK_OK(writelist_run(w, d, NULL, &e), &e);
+	writelist_free(w);
+	CHECK_U64(f.next, size);
+	sha256_end(hash, fed);
+	sha256_of(data, size, want);
+	CHECK(memcmp(fed, want, sizeof(fed)) == 0);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		CHECK_OK(device_read(d, rows[i].off, is + rows[i].at, rows[i].len, &e), &e);
+	CHECK(memcmp(is, data, size) == 0);
+	CHECK_OK(device_read(d, 22 * MIB, is, 512, &e), &e);
+	CHECK(memcmp(is, data + 1000, 512) == 0);
+}
+
 static double seconds(void)
 {
 	struct timespec t;

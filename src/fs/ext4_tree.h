@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * A list of files as the directories that ext4 needs: parents that nobody listed, lost+found, and the blocks in which a
+ * directory names what it holds. Where these lie is ext4.c's matter.
+ */
+#ifndef LIVESTICK_FS_EXT4_TREE_H
+#define LIVESTICK_FS_EXT4_TREE_H
+
+#include <ext2fs/ext2fs.h>
+
+#include "src/base/buf.h"
+#include "src/fs/volume.h"
+
+#define EXT4_BLOCK 4096
+
+struct ext4_node {
+	const char *name; /* in the tree's text; not ended by a NUL */
+	u8 name_len;      /* the root's is 0 */
+	bool is_dir;
+	size_t parent;                  /* index; the root's is its own */
+	size_t first, last, next;       /* what a directory holds, by name: indexes, 0 after the last */
+	size_t n_dirs;                  /* directories in it */
+	const struct volume_file *file; /* NULL: a directory that nobody listed */
+};
+
+/* node[0] is the root; a directory comes before what it holds. */
+struct ext4_tree {
+	struct ext4_node *node;
+	size_t n, cap;
+	size_t *of_file; /* index into node[] for each file of the list */
+	size_t lost_found;
+	struct buf text;
+};
+
+/* Errors: -EINVAL, -EEXIST, -ENOTDIR of ext4_plan(). `files` must outlive the tree. */
+MUST_CHECK int ext4_tree_make(const struct volume_files *files, struct ext4_tree *ret, struct err *e);
+
+/* The inode that a node gets: they are numbered in the order of the tree. */
+ext2_ino_t ext4_tree_inode(size_t node);
+
+/* Blocks of a directory, and what they hold; the checksums at their ends are left to who writes them. */
+u64 ext4_tree_dir_blocks(const struct ext4_tree *t, size_t dir);
+void ext4_tree_dir_fill(const struct ext4_tree *t, size_t dir, u8 *ret_blocks);
+
+void ext4_tree_free(struct ext4_tree *t);
+
+#endif
