@@ -4,6 +4,9 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "src/base/args.h"
+#include "src/base/utf8.h"
+
 struct menu_entry *menu_add(struct menu *m)
 {
 	return ARRAY_ADD(m->entry, m->n, m->cap);
@@ -21,6 +24,7 @@ static void entry_free(struct menu_entry *e)
 	free(e->initrds);
 	free(e->id);
 	free(e->title);
+	free(e->submenu);
 	free(e->kernel);
 	free(e->args);
 }
@@ -65,19 +69,92 @@ static void sanitize_id(const char *label, char ret_id[MENU_ID_MAX + 1])
 	ret_id[n] = '\0';
 }
 
+/* "base-2", "base-3", cut to size before the number. */
+static void numbered_id(const char *base, size_t number, char ret_id[MENU_ID_MAX + 1])
+{
+	char suffix[24];
+	int room = MENU_ID_MAX - snprintf(suffix, sizeof(suffix), "-%zu", number);
+
+	room -= (int)strlen(base) >= room && base[room - 1] == '-';
+	snprintf(ret_id, MENU_ID_MAX + 1, "%.*s%s", room, base, suffix);
+}
+
 char *menu_new_id(const struct menu *m, const char *label)
 {
-	char base[MENU_ID_MAX + 1], id[MENU_ID_MAX + 1], suffix[24];
+	char base[MENU_ID_MAX + 1], id[MENU_ID_MAX + 1];
+	size_t limit = m->n + 3, number = 2; /* one of the numbers below the limit is free */
+	AUTO_FREE bool *taken = xcalloc(limit, sizeof(*taken));
 
-	sanitize_id(label, base);
-	snprintf(id, sizeof(id), "%s", base[0] ? base : "entry");
-	memcpy(base, id, sizeof(base));
-	for (size_t n = 2; id_taken(m, id); n++) {
-		int len = snprintf(suffix, sizeof(suffix), "-%zu", n);
+	sanitize_id(label, id);
+	snprintf(base, sizeof(base), "%s", id[0] ? id : "entry");
+	if (!id_taken(m, base))
+		return xstrdup(base);
+	for (size_t i = 0; i < m->n; i++) {
+		const char *dash = m->entry[i].id ? strrchr(m->entry[i].id, '-') : NULL;
+		unsigned long n = dash ? strtoul(dash + 1, NULL, 10) : 0;
 
-		snprintf(id, sizeof(id), "%.*s%s", MENU_ID_MAX - len, base, suffix);
+		if (n >= limit)
+			continue;
+		numbered_id(base, n, id);
+		taken[n] |= dash && strcmp(id, m->entry[i].id) == 0;
 	}
+	while (taken[number])
+		number++;
+	numbered_id(base, number, id);
 	return xstrdup(id);
+}
+
+/* Control characters of all kinds count as blanks. */
+static bool is_blank(u32 c)
+{
+	return c <= ' ' || (c >= 0x7f && c < 0xa0);
+}
+
+char *menu_one_line(const char *text)
+{
+	const u8 *end = (const u8 *)text + strlen(text);
+	struct buf line = { 0 };
+	bool blank = false;
+
+	buf_adds(&line, "");
+	for (const u8 *p = (const u8 *)text, *next; p < end; p = next) {
+		u32 c = '?'; /* what is not UTF-8 counts byte by byte */
+		size_t len = utf8_decode(p, end, &c);
+
+		next = p + (len ? len : 1);
+		if (is_blank(c)) {
+			blank = line.len > 0;
+			continue;
+		}
+		if (line.len + blank + MAX(len, 1U) > MENU_TITLE_MAX)
+			break;
+		buf_add(&line, " ", blank);
+		buf_add(&line, len ? (const char *)p : "?", MAX(len, 1U));
+		blank = false;
+	}
+	return line.s;
+}
+
+char *menu_submenu(const char *outer, const char *title)
+{
+	AUTO_FREE char *own = menu_one_line(title);
+	AUTO_BUF struct buf name = { 0 };
+
+	buf_addf(&name, "%s%s%s", outer ? outer : "", outer ? ": " : "", *own ? own : "...");
+	return menu_one_line(name.s);
+}
+
+char *menu_args(const char *line)
+{
+	static const char *const of_loaders[] = { "initrd=", "BOOT_IMAGE=" };
+	AUTO_FREE char *plain = xstrdup(line);
+	struct buf args = { 0 };
+
+	for (char *c = plain; *c; c++)
+		if ((u8)*c < ' ' || *c == 0x7f)
+			*c = ' ';
+	args_without(plain, of_loaders, ARRAY_SIZE(of_loaders), &args);
+	return args.s;
 }
 
 void menu_set_default(struct menu *m, size_t i)

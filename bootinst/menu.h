@@ -10,16 +10,18 @@
 #include "src/base/err.h"
 
 /* The kernel's COMMAND_LINE_SIZE on x86 without the NUL; it cuts off what is longer without a word. */
-#define MENU_ARGS_MAX 2047
-#define MENU_ID_MAX   32
+#define MENU_ARGS_MAX  2047
+#define MENU_ID_MAX    32
+#define MENU_TITLE_MAX 255 /* bytes; SYSLINUX would take the end of a long line for another one */
 
 struct menu_entry {
 	char *id;       /* unique in the menu: 1 to MENU_ID_MAX of a-z 0-9 - _ */
-	char *title;    /* what the user sees: the distribution's words, hotkey marks removed */
+	char *title;    /* what the user sees: the distribution's words as menu_one_line(), hotkey marks removed */
+	char *submenu;  /* the title of the submenu that holds it, see menu_submenu(); NULL: top level */
 	char *kernel;   /* absolute path in the source tree */
 	char **initrds; /* absolute paths, in order */
 	size_t n_initrds, cap_initrds;
-	char *args; /* kernel command line without initrd= and BOOT_IMAGE=, blanks squeezed */
+	char *args; /* kernel command line as menu_args() makes it */
 	bool is_default;
 };
 
@@ -39,6 +41,21 @@ void menu_free(struct menu *m);
  */
 MUST_CHECK char *menu_new_id(const struct menu *m, const char *label);
 
+/*
+ * A title as one line: valid UTF-8, blanks and control characters squeezed into one blank, none at the ends, cut off
+ * at MENU_TITLE_MAX. The caller frees.
+ */
+MUST_CHECK char *menu_one_line(const char *text);
+
+/* The name of the submenu `title` within `outer` (NULL: top level): "Outer: Title", as one line. The caller frees. */
+MUST_CHECK char *menu_submenu(const char *outer, const char *title);
+
+/*
+ * A kernel command line without initrd= and BOOT_IMAGE=, which loaders add, without control characters, and with one
+ * blank between words. The caller frees.
+ */
+MUST_CHECK char *menu_args(const char *line);
+
 /* Makes entry `i` the only default. */
 void menu_set_default(struct menu *m, size_t i);
 
@@ -56,11 +73,13 @@ bool menu_is_linux(const char *kernel, size_t len);
  * caller frees), or -ENOENT. `path` is the first file; relative paths count from its directory.
  * Read, as SYSLINUX 6.04 does (com32/menu/readconfig.c): LABEL, KERNEL/LINUX, INITRD, APPEND (of a label, replacing the
  * global one; "APPEND -"), MENU LABEL, MENU TITLE, MENU HIDE, MENU DISABLE, DEFAULT, MENU DEFAULT, ONTIMEOUT, TIMEOUT,
- * INCLUDE, MENU INCLUDE, MENU BEGIN/END (entries of submenus are taken in order), TEXT HELP..ENDTEXT (skipped).
+ * INCLUDE, MENU INCLUDE, MENU BEGIN/END, TEXT HELP..ENDTEXT (skipped). A submenu is called what the menu around it
+ * calls it: MENU LABEL, else the first MENU TITLE, else the words after MENU BEGIN.
  * Entries that are not a Linux kernel (COM32 modules, memtest, LOCALBOOT, CONFIG) are left out; only when none is left,
  * CONFIG is followed, to where whichsys.c32 would lead an ISO. An included file that does not exist is skipped.
  * With entries exactly one is the default. None at all is no error: *ret is then empty.
- * Bounded: 64 files, 16 deep, 1 MiB each, lines of 4 KiB, 1000 entries; a file that includes itself is -ELOOP.
+ * Bounded: 64 files, 16 deep, 1 MiB each, lines of 4 KiB, 1000 entries, 1000 submenus, 16 deep; a file that includes
+ * itself is -ELOOP.
  * Errors are classed EXIT_SOURCE and name file and line.
  */
 struct menu_loader {
@@ -72,8 +91,9 @@ MUST_CHECK int menu_read_syslinux(const struct menu_loader *l, const char *path,
 /*
  * Reads a GRUB configuration: the part of GRUB 2.06's language that decides what a menu is. Run, like a script, are
  * quoting, variables, if, for, while, until, functions, eval, `[`, source, configfile, search, regexp (simple ones);
- * other commands do nothing. Everything is on the one medium, so devices in paths are passed over. Run as on a PC with
- * UEFI; as on one with a BIOS when that gives no entry. `load` returns -EISDIR for a directory, for `[ -d ]`.
+ * other commands do nothing. Devices in paths are passed over: ($root), (cd0), (hd0), (loop), (memdisk) are all names
+ * of the medium, and what is on another disk will not be found on it. Run as on a PC with UEFI; as on one with a BIOS
+ * when that gives no entry. `load` returns -EISDIR for a directory, for `[ -d ]`.
  * Bodies of entries are run after the whole configuration, those of submenus and what `configfile` leads to in their
  * place. Left out are entries that load no Linux kernel, and the second of two that load the same with the same
  * arguments. Words that would name the ISO's file ("findiso=${iso_path}") are dropped.
@@ -100,12 +120,25 @@ MUST_CHECK int menu_read_loader_conf(const struct menu_loader *l, const char *pa
                                      unsigned *ret_timeout_ds, struct err *e);
 
 /*
- * Our SYSLINUX configuration, three files in /livestick, which is also the directory that ldlinux.sys was installed in
- * (syslinux_patch()): SYSLINUX then looks there first, and relative names count from there.
+ * What we write, all in /livestick:
  *
- * The entries of one slot: LABEL, MENU LABEL, LINUX, INITRD, APPEND. No entry is marked as the default, switch.cfg
- * says that. Titles are put into ASCII, for the screen of a BIOS. -EINVAL: a path with a blank or comma, which SYSLINUX
- * cannot load; -E2BIG: the command line with SYSLINUX' own additions is longer than the kernel takes.
+ *	SYSLINUX        GRUB
+ *	syslinux.cfg    grub.cfg        timeout, and the next three
+ *	         switch.cfg             which entry starts by itself
+ *	a.cfg           a.grub          the entries of slot a
+ *	b.cfg           b.grub          of slot b; need not be there
+ *
+ * Entries keep their order; those of one submenu stand together, where the first of them is. The default entry is
+ * always at the top level. No entry is marked as the default: switch.cfg, one sector that both loaders read, says that.
+ *
+ * Writers of entries fail with -EINVAL on control characters in a path or in arguments, and with -E2BIG on a command
+ * line that is longer, with the loader's own additions, than the kernel takes.
+ */
+
+/*
+ * For SYSLINUX, which was installed into the same directory (syslinux_patch()): it looks there first, and relative
+ * names count from there. Titles are put into ASCII, for the screen of a BIOS. A submenu ends with an entry "Back".
+ * -EINVAL also: a path with a blank or comma, which SYSLINUX cannot load.
  */
 MUST_CHECK int menu_write_syslinux(const struct menu *m, struct buf *out, struct err *e);
 
@@ -113,8 +146,29 @@ MUST_CHECK int menu_write_syslinux(const struct menu *m, struct buf *out, struct
  * ignored). `serial`: the menu is shown on the first serial port too, at 115200. */
 void menu_write_syslinux_top(const struct menu *m, bool serial, struct buf *out);
 
+/*
+ * For GRUB 2.02 and later. `linux_command` is "linux", or "linuxefi" for the GRUBs of some distributions.
+ * GRUB puts a backslash before quotes and backslashes in arguments, which the kernel does not take off (see
+ * grub_create_loader_cmdline() in its lib/cmdline.c). Where Linux will therefore not get what `args` means, a sentence
+ * and a newline are added to `warnings`.
+ */
+MUST_CHECK int menu_write_grub(const struct menu *m, const char *linux_command, struct buf *out, struct buf *warnings,
+                               struct err *e);
+
+/* grub.cfg: timeout of `m`, and the other files. Paths count from $root, which the stub has set. */
+void menu_write_grub_top(const struct menu *m, struct buf *out);
+
+/*
+ * What stands at every path where some GRUB looks for its configuration: finds the file system with /livestick by
+ * UUID, in the spelling of udev, or takes the one that GRUB started from.
+ */
+void menu_write_grub_stub(const char *boot_uuid, struct buf *out);
+
 #define MENU_SWITCH_SIZE 512
-/* switch.cfg: names the default entry, and is one sector so that it can be changed by one write in place. */
+/*
+ * switch.cfg: names the default entry, and is one sector so that it can be changed by one write in place. "DEFAULT" is
+ * a keyword of SYSLINUX, and a function in our grub.cfg; blanks and an empty line mean nothing to both.
+ */
 void menu_write_switch(const char *default_id, char ret_sector[MENU_SWITCH_SIZE]);
 
 #endif

@@ -2,7 +2,6 @@
 #include "bootinst/menu_draft.h"
 
 #include <errno.h>
-#include <strings.h>
 
 #include "src/base/args.h"
 
@@ -15,23 +14,35 @@ unsigned menu_timeout_ds(long seconds)
 	return seconds >= MENU_TIMEOUT_MAX / 10 ? MENU_TIMEOUT_MAX : seconds ? (unsigned)seconds * 10 : 10;
 }
 
-/* One line without control characters. */
-static char *one_line(const char *text)
+/* What names the file of the ISO, for menus that were started from another medium's. Here nothing has set it. */
+static bool names_no_iso(const char *word, size_t len)
 {
-	struct buf line = { 0 };
+	static const char *const names[] = {
+		"iso-scan/filename=", "findiso=", "fromiso=",  "isofrom=", "isofrom_system=",
+		"isofrom_device=",    "isoloop=", "img_loop=", "img_dev=", "img_dev=UUID=",
+	};
 
-	buf_adds(&line, "");
-	for (const char *s = text; *s; s++) {
-		bool blank = (u8)*s <= ' ' || *s == 0x7f;
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (strlen(names[i]) == len && memcmp(word, names[i], len) == 0)
+			return true;
+	return false;
+}
 
-		if (!blank)
-			buf_add(&line, s, 1);
-		else if (line.len && line.s[line.len - 1] != ' ')
-			buf_adds(&line, " ");
+static char *own_args(const char *line)
+{
+	AUTO_FREE char *args = menu_args(line);
+	const char *pos = args, *word;
+	struct buf own = { 0 };
+	size_t len;
+
+	buf_adds(&own, "");
+	while ((word = args_next(&pos, &len))) {
+		if (names_no_iso(word, len))
+			continue;
+		buf_adds(&own, own.len ? " " : "");
+		buf_add(&own, word, len);
 	}
-	if (line.len && line.s[line.len - 1] == ' ')
-		line.s[--line.len] = '\0';
-	return line.s;
+	return own.s;
 }
 
 static bool same(const struct menu_entry *a, const struct menu_entry *b)
@@ -62,22 +73,20 @@ static int set_paths(struct menu_entry *entry, const struct menu_draft *d, struc
 
 int menu_add_draft(struct menu *m, const struct menu_draft *d, size_t *ret_i, struct err *e)
 {
-	static const char *const not_args[] = { "initrd=", "BOOT_IMAGE=" };
-	AUTO_FREE char *title = one_line(d->title);
-	AUTO_BUF struct buf args = { 0 };
+	AUTO_FREE char *title = menu_one_line(d->title), *args = own_args(d->args);
 	struct menu_entry *entry;
 	int r;
 
 	if (m->n >= MENU_ENTRIES_MAX)
 		return fail_source(e, -E2BIG, "more than %d menu entries", MENU_ENTRIES_MAX);
-	args_without(d->args, not_args, ARRAY_SIZE(not_args), &args);
-	if (args.len > MENU_ARGS_MAX)
+	if (strlen(args) > MENU_ARGS_MAX)
 		return fail_source(e, -E2BIG, "entry %s: kernel arguments of %zu bytes, the kernel takes %d", title,
-		                   args.len, MENU_ARGS_MAX);
+		                   strlen(args), MENU_ARGS_MAX);
 	entry = menu_add(m);
 	entry->id = menu_new_id(m, *d->id ? d->id : title);
 	entry->title = xstrdup(*title ? title : entry->id);
-	entry->args = TAKE(args.s);
+	entry->submenu = d->submenu ? xstrdup(d->submenu) : NULL;
+	entry->args = TAKE(args);
 	r = set_paths(entry, d, e);
 	if (r < 0)
 		return fail(e, r, "entry %s", title);

@@ -10,11 +10,12 @@
 #define MENU_TIMEOUT_MAX 36000 /* an hour, in tenths of a second */
 
 struct menu_draft {
-	const char *id, *title; /* in any form; the menu gets an id of its own kind and a title in one line */
+	const char *id, *title; /* in any form */
 	const char *kernel;     /* counted from the root of the tree, with or without a slash in front */
 	const char *const *initrds;
 	size_t n_initrds;
 	const char *args;
+	const char *submenu; /* as menu_submenu() makes it; NULL: top level */
 };
 
 /*

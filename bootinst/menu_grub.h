@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * What the files of the GRUB reader share: menu_grub_lex.c (tokens), menu_grub_var.c (variables, expansion),
+ * What the files for GRUB share: menu_grub_lex.c (tokens), menu_grub_var.c (variables, expansion),
  * menu_grub_script.c (statements), menu_grub_command.c and menu_grub_test.c (commands), menu_read_grub.c (files, the
- * menu). For nobody else.
+ * menu), menu_write_grub.c. For nobody else.
  *
  * A text is cut into tokens once; statements then are ranges of tokens, so that bodies of functions, loops and menu
  * entries can be run again and later. Everything that a configuration can make grow is charged to one budget.
@@ -163,5 +163,11 @@ MUST_CHECK int grub_command(struct grub *g, const struct grub_words *words, bool
 MUST_CHECK int grub_test(struct grub *g, char *const *w, size_t n, bool *ret, struct err *e);
 
 void grub_unload(struct grub *g);
+
+/*
+ * Adds an argument of `linux` as grub-core/lib/cmdline.c puts it into the kernel's command line: quotes around one with
+ * blanks, a backslash before quotes and backslashes. `keep_hex`: not before "\x20", as in Red Hat's GRUB.
+ */
+void grub_add_arg(struct buf *line, const char *word, bool keep_hex);
 
 #endif

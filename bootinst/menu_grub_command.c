@@ -182,20 +182,6 @@ void grub_unload(struct grub *g)
 	grub_words_free(&g->initrds);
 }
 
-/* What names the file of the ISO, for menus that were started from another medium's. Here nothing has set it. */
-static bool names_no_iso(const char *word)
-{
-	static const char *const names[] = {
-		"iso-scan/filename=", "findiso=", "fromiso=",  "isofrom=", "isofrom_system=",
-		"isofrom_device=",    "isoloop=", "img_loop=", "img_dev=", "img_dev=UUID=",
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-		if (strcmp(word, names[i]) == 0)
-			return true;
-	return false;
-}
-
 static bool is_hex_escape(const char *s)
 {
 	static const char hex[] = "0123456789abcdefABCDEF";
@@ -203,16 +189,13 @@ static bool is_hex_escape(const char *s)
 	return s[0] == '\\' && s[1] == 'x' && s[2] && strchr(hex, s[2]) && s[3] && strchr(hex, s[3]);
 }
 
-/* As grub-core/lib/cmdline.c does: quotes around a word with blanks, a backslash before what means something to GRUB.
- */
-static void add_arg(struct buf *line, const char *word)
+void grub_add_arg(struct buf *line, const char *word, bool keep_hex)
 {
 	bool quote = strchr(word, ' ') != NULL;
 
-	buf_adds(line, line->len ? " " : "");
 	buf_adds(line, quote ? "\"" : "");
 	for (const char *s = word; *s; s++) {
-		if (strchr("\\'\"", *s) && !is_hex_escape(s))
+		if (strchr("\\'\"", *s) && !(keep_hex && is_hex_escape(s)))
 			buf_adds(line, "\\");
 		buf_add(line, s, 1);
 	}
@@ -229,9 +212,12 @@ static int cmd_linux(struct grub *g, const struct grub_words *w, struct err *e)
 		return 0;
 	grub_unload(g);
 	buf_adds(&line, "");
-	for (size_t i = 2; i < w->n; i++)
-		if (*w->w[i] && !names_no_iso(w->w[i]))
-			add_arg(&line, w->w[i]);
+	for (size_t i = 2; i < w->n; i++) {
+		if (!*w->w[i])
+			continue;
+		buf_adds(&line, line.len ? " " : "");
+		grub_add_arg(&line, w->w[i], true);
+	}
 	g->kernel = xstrdup(w->w[1]);
 	g->cmdline = line.s;
 	return 0;

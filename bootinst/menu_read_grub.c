@@ -212,12 +212,23 @@ int grub_add_item(struct grub *g, const struct grub_words *words, const struct g
 	return 0;
 }
 
+/* The name of the submenu that is the item; NULL for the top level. The caller frees. */
+static char *submenu_name(const struct grub *g, size_t i)
+{
+	AUTO_FREE char *outer = NULL;
+
+	if (i == GRUB_TOP)
+		return NULL;
+	outer = submenu_name(g, g->items[i].parent);
+	return menu_submenu(outer, g->items[i].args.n > 1 ? g->items[i].args.w[1] : "");
+}
+
 static int add_entry(struct grub *g, size_t i, struct err *e)
 {
 	const struct grub_item *item = &g->items[i];
 	CLEANUP(grub_words_free) struct grub_words initrds = { 0 };
 	const char *title = item->args.n > 1 ? item->args.w[1] : "";
-	AUTO_FREE char *kernel = NULL;
+	AUTO_FREE char *kernel = NULL, *submenu = submenu_name(g, item->parent);
 	struct menu_draft d = { .id = item->id ? item->id : title, .title = title, .args = g->cmdline };
 	size_t entry;
 	int r = grub_path(g->kernel, &kernel, e);
@@ -233,6 +244,7 @@ static int add_entry(struct grub *g, size_t i, struct err *e)
 	}
 	if (r < 0)
 		return r;
+	d.submenu = submenu;
 	d.kernel = kernel;
 	d.initrds = (const char *const *)initrds.w;
 	d.n_initrds = initrds.n;

@@ -7,11 +7,12 @@
 
 #include <errno.h>
 
-#define MAX_FILES   64
-#define MAX_TRIED   1000 /* including those that do not exist */
-#define MAX_TEXT    MIB
-#define MAX_LINE    4096
-#define MAX_TIMEOUT 36000 /* an hour, in tenths of a second */
+#define MAX_FILES    64
+#define MAX_TRIED    1000 /* including those that do not exist */
+#define MAX_TEXT     MIB
+#define MAX_LINE     4096
+#define MAX_TIMEOUT  36000 /* an hour, in tenths of a second */
+#define MAX_SUBMENUS 1000
 
 static int read_file(struct syslinux_parser *p, const char *path, struct err *e);
 
@@ -35,7 +36,13 @@ static void forget_globals(struct syslinux_parser *p)
 	set_string(&p->whichsys_name, NULL);
 	set_string(&p->menu.title, NULL);
 	p->menu.timeout_ds = 0;
-	p->submenus = 0;
+	p->submenu = SYSLINUX_TOP;
+	for (size_t i = 0; i < p->n_submenus; i++) {
+		free(p->submenus[i].tag);
+		free(p->submenus[i].title);
+		free(p->submenus[i].label);
+	}
+	p->n_submenus = 0;
 	for (size_t i = 0; i < p->n_links; i++) {
 		free(p->links[i].label);
 		free(p->links[i].file);
@@ -47,12 +54,59 @@ static void forget_globals(struct syslinux_parser *p)
 static void parser_free(struct syslinux_parser *p)
 {
 	forget_globals(p);
-	for (size_t i = 0; i < p->n_names; i++)
-		free(p->names[i]);
-	free(p->names);
+	for (size_t i = 0; i < p->n_origins; i++)
+		free(p->origins[i].label);
+	free(p->origins);
+	free(p->submenus);
 	free(p->links);
 	free(p->dir);
 	menu_free(&p->menu);
+}
+
+/* ---- submenus */
+
+static int begin_submenu(struct syslinux_parser *p, const char *tag, struct err *e)
+{
+	struct syslinux_submenu *s;
+	unsigned depth = 1;
+	int r = syslinux_finish_label(p, e);
+
+	if (r < 0)
+		return r;
+	for (size_t i = p->submenu; i != SYSLINUX_TOP; i = p->submenus[i].outer)
+		depth++;
+	if (depth > SYSLINUX_MAX_DEPTH)
+		return fail_source(e, -ELOOP, "submenus more than %d deep", SYSLINUX_MAX_DEPTH);
+	if (p->n_submenus >= MAX_SUBMENUS)
+		return fail_source(e, -E2BIG, "more than %d submenus", MAX_SUBMENUS);
+	s = ARRAY_ADD(p->submenus, p->n_submenus, p->cap_submenus);
+	s->outer = p->submenu;
+	s->tag = xstrdup(tag);
+	p->submenu = p->n_submenus - 1;
+	return 0;
+}
+
+static int end_submenu(struct syslinux_parser *p, struct err *e)
+{
+	int r = syslinux_finish_label(p, e);
+
+	if (r == 0 && p->submenu != SYSLINUX_TOP)
+		p->submenu = p->submenus[p->submenu].outer;
+	return r;
+}
+
+/* A submenu's name in full; NULL for the top level. The caller frees. */
+static char *submenu_name(const struct syslinux_parser *p, size_t i)
+{
+	AUTO_FREE char *outer = NULL, *own = NULL;
+	const struct syslinux_submenu *s;
+
+	if (i == SYSLINUX_TOP)
+		return NULL;
+	s = &p->submenus[i];
+	outer = submenu_name(p, s->outer);
+	own = syslinux_title(s->label ? s->label : s->title ? s->title : s->tag);
+	return menu_submenu(outer, own);
 }
 
 /* ---- lines */
@@ -78,6 +132,7 @@ enum key {
 	KEY_MENU_LEAVE_OUT,
 	KEY_MENU_BEGIN,
 	KEY_MENU_END,
+	KEY_MENU_SEPARATOR,
 	KEY_UNKNOWN,
 };
 
@@ -111,11 +166,11 @@ static const struct keyword keywords[] = {
 
 /* After MENU. */
 static const struct keyword menu_keywords[] = {
-	{ "label", KEY_MENU_LABEL },    { "title", KEY_MENU_TITLE },       { "default", KEY_MENU_DEFAULT },
-	{ "hide", KEY_MENU_LEAVE_OUT }, { "disable", KEY_MENU_LEAVE_OUT }, { "disabled", KEY_MENU_LEAVE_OUT },
-	{ "quit", KEY_MENU_LEAVE_OUT }, { "goto", KEY_MENU_LEAVE_OUT },    { "exit", KEY_MENU_LEAVE_OUT },
-	{ "help", KEY_MENU_LEAVE_OUT }, { "begin", KEY_MENU_BEGIN },       { "end", KEY_MENU_END },
-	{ "include", KEY_INCLUDE },
+	{ "label", KEY_MENU_LABEL },    { "title", KEY_MENU_TITLE },         { "default", KEY_MENU_DEFAULT },
+	{ "hide", KEY_MENU_LEAVE_OUT }, { "disable", KEY_MENU_LEAVE_OUT },   { "disabled", KEY_MENU_LEAVE_OUT },
+	{ "quit", KEY_MENU_LEAVE_OUT }, { "goto", KEY_MENU_LEAVE_OUT },      { "exit", KEY_MENU_LEAVE_OUT },
+	{ "help", KEY_MENU_LEAVE_OUT }, { "begin", KEY_MENU_BEGIN },         { "end", KEY_MENU_END },
+	{ "include", KEY_INCLUDE },     { "separator", KEY_MENU_SEPARATOR },
 };
 
 static enum key find_keyword(const struct keyword *k, size_t n, const char *line, const char **ret_arg)
@@ -154,21 +209,16 @@ static int include_line(struct syslinux_parser *p, const char *arg, struct err *
 {
 	size_t len = word_length(arg);
 	AUTO_FREE char *name = xstrndup(arg, len);
-	bool submenu = *skip_blanks(arg + len);
+	const char *tag = skip_blanks(arg + len);
 	int r = 0;
 
 	if (!len)
 		return 0;
-	if (submenu)
-		r = syslinux_finish_label(p, e);
-	if (r < 0)
-		return r;
-	p->submenus += submenu;
-	r = include(p, name, e);
-	if (r == 0 && submenu)
-		r = syslinux_finish_label(p, e);
-	p->submenus -= submenu && p->submenus;
-	return r;
+	if (*tag)
+		r = begin_submenu(p, tag, e);
+	if (r == 0)
+		r = include(p, name, e);
+	return r == 0 && *tag ? end_submenu(p, e) : r;
 }
 
 /* "ui vesamenu.c32 live.cfg" and "default vesamenu.c32 live.cfg" show the menu of another file. */
@@ -192,16 +242,29 @@ static void set_timeout(struct syslinux_parser *p, const char *arg)
 {
 	long n = strtol(arg, NULL, 10);
 
-	if (!p->submenus)
+	if (p->submenu == SYSLINUX_TOP)
 		p->menu.timeout_ds = n < 0 ? 0 : n > MAX_TIMEOUT ? MAX_TIMEOUT : (unsigned)n;
 }
 
 static void set_menu_title(struct syslinux_parser *p, const char *arg)
 {
-	if (p->submenus)
+	struct syslinux_submenu *s = p->submenu == SYSLINUX_TOP ? NULL : &p->submenus[p->submenu];
+
+	if (s && !s->title)
+		s->title = xstrdup(arg);
+	if (s)
 		return;
 	free(p->menu.title);
 	p->menu.title = syslinux_title(arg);
+}
+
+/* Before the first label of a submenu it is about the submenu. */
+static void set_menu_label(struct syslinux_parser *p, const char *arg)
+{
+	if (p->label.name)
+		set_string(&p->label.title, arg);
+	else if (p->submenu != SYSLINUX_TOP)
+		set_string(&p->submenus[p->submenu].label, arg);
 }
 
 /* What only sets something; everything else is parse_line()'s. */
@@ -242,14 +305,14 @@ static void set_line(struct syslinux_parser *p, enum key key, const char *arg)
 		set_timeout(p, arg);
 		break;
 	case KEY_MENU_LABEL:
-		set_string(&l->title, arg);
+		set_menu_label(p, arg);
 		break;
 	case KEY_MENU_TITLE:
 		set_menu_title(p, arg);
 		break;
 	case KEY_MENU_DEFAULT:
 		/* within a submenu it says only where the bar stands when that is opened */
-		l->is_default = !p->submenus;
+		l->is_default = p->submenu == SYSLINUX_TOP;
 		break;
 	case KEY_MENU_LEAVE_OUT:
 		l->left_out = true;
@@ -282,13 +345,14 @@ static int parse_line(struct syslinux_parser *p, const char *line, bool *in_text
 		r = syslinux_finish_label(p, e);
 		set_string(&p->label.name, arg);
 		break;
-	case KEY_MENU_BEGIN:
+	case KEY_MENU_SEPARATOR:
 		r = syslinux_finish_label(p, e);
-		p->submenus++;
+		break;
+	case KEY_MENU_BEGIN:
+		r = begin_submenu(p, arg, e);
 		break;
 	case KEY_MENU_END:
-		r = syslinux_finish_label(p, e);
-		p->submenus -= p->submenus > 0;
+		r = end_submenu(p, e);
 		break;
 	default:
 		set_line(p, key, arg);
@@ -355,8 +419,8 @@ static bool find_entry(const struct syslinux_parser *p, const char *name, size_t
 {
 	size_t len = name ? word_length(name) : 0;
 
-	for (size_t i = 0; len && i < p->n_names; i++) {
-		if (strncmp(p->names[i], name, len) == 0 && !p->names[i][len]) {
+	for (size_t i = 0; len && i < p->n_origins; i++) {
+		if (strncmp(p->origins[i].label, name, len) == 0 && !p->origins[i].label[len]) {
 			*ret = i;
 			return true;
 		}
@@ -418,7 +482,7 @@ static int follow(struct syslinux_parser *p, const struct syslinux_link *l, stru
 
 int menu_read_syslinux(const struct menu_loader *l, const char *path, struct menu *ret, struct err *e)
 {
-	CLEANUP(parser_free) struct syslinux_parser p = { .loader = l };
+	CLEANUP(parser_free) struct syslinux_parser p = { .loader = l, .submenu = SYSLINUX_TOP };
 	AUTO_FREE char *first = NULL;
 	const struct syslinux_link *link;
 	int r = menu_path("/", path, &first, e);
@@ -434,6 +498,8 @@ int menu_read_syslinux(const struct menu_loader *l, const char *path, struct men
 	if (r < 0)
 		return r;
 	set_default(&p);
+	for (size_t i = 0; i < p.menu.n; i++)
+		p.menu.entry[i].submenu = submenu_name(&p, p.origins[i].submenu);
 	*ret = p.menu;
 	p.menu = (struct menu){ 0 };
 	return 0;

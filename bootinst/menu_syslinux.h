@@ -7,7 +7,8 @@
 
 #include "bootinst/menu.h"
 
-#define SYSLINUX_MAX_DEPTH 16
+#define SYSLINUX_MAX_DEPTH 16 /* of files, and of submenus */
+#define SYSLINUX_TOP       SIZE_MAX
 
 enum label_type { TYPE_NONE, TYPE_KERNEL, TYPE_LINUX, TYPE_CONFIG, TYPE_OTHER };
 
@@ -19,6 +20,18 @@ struct syslinux_label {
 	bool is_default;
 };
 
+/* What a submenu is called: by its MENU LABEL, else the first MENU TITLE, else the words after MENU BEGIN. */
+struct syslinux_submenu {
+	size_t outer; /* or SYSLINUX_TOP */
+	char *tag, *title, *label;
+};
+
+/* What an entry of the menu is in the configuration. */
+struct syslinux_origin {
+	char *label;
+	size_t submenu; /* or SYSLINUX_TOP */
+};
+
 /* A configuration that the menu leads to, by a label. */
 struct syslinux_link {
 	char *label, *file, *dir;
@@ -27,15 +40,17 @@ struct syslinux_link {
 struct syslinux_parser {
 	const struct menu_loader *loader;
 	struct menu menu;
-	char **names; /* labels as they are written, one an entry */
-	size_t n_names, cap_names;
+	struct syslinux_origin *origins; /* one an entry */
+	size_t n_origins, cap_origins;
+	struct syslinux_submenu *submenus;
+	size_t n_submenus, cap_submenus;
 	struct syslinux_link *links;
 	size_t n_links, cap_links;
 
 	char *dir; /* relative paths count from here */
 	struct syslinux_label label;
 	char *append, *default_name, *timeout_name, *whichsys_name;
-	unsigned submenus; /* open MENU BEGIN */
+	size_t submenu; /* the one that is open, or SYSLINUX_TOP */
 
 	const char *open_files[SYSLINUX_MAX_DEPTH];
 	unsigned depth, n_files, n_tried;
@@ -48,7 +63,7 @@ void syslinux_clear_label(struct syslinux_label *l);
 /* Notes that the menu leads to another configuration; of `file` and `dir` the first word counts. */
 void syslinux_add_link(struct syslinux_parser *p, const char *label, const char *file, const char *dir);
 
-/* A title without hotkey marks, as one line. The caller frees. */
+/* A title without hotkey marks. The caller frees. */
 MUST_CHECK char *syslinux_title(const char *text);
 
 static inline bool is_blank(char c)

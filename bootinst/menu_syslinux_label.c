@@ -7,6 +7,7 @@
 
 #define MAX_ENTRIES 1000
 #define MAX_INITRDS 32
+#define MAX_LINKS   1000
 
 void syslinux_clear_label(struct syslinux_label *l)
 {
@@ -33,8 +34,11 @@ static bool is_linux(enum label_type type, const char *kernel, size_t len)
 
 void syslinux_add_link(struct syslinux_parser *p, const char *label, const char *file, const char *dir)
 {
-	struct syslinux_link *l = ARRAY_ADD(p->links, p->n_links, p->cap_links);
+	struct syslinux_link *l;
 
+	if (p->n_links >= MAX_LINKS)
+		return;
+	l = ARRAY_ADD(p->links, p->n_links, p->cap_links);
 	l->label = xstrdup(label);
 	l->file = xstrndup(file, word_length(file));
 	l->dir = xstrndup(dir, word_length(dir));
@@ -102,39 +106,39 @@ static int set_initrds(struct syslinux_parser *p, struct menu_entry *entry, cons
 
 char *syslinux_title(const char *text)
 {
-	struct buf title = { 0 };
+	AUTO_BUF struct buf title = { 0 };
 
 	buf_adds(&title, "");
 	for (const char *s = text; *s; s++)
 		if (*s != '^')
-			buf_add(&title, is_blank(*s) || *s == 0x7f ? " " : s, 1);
-	while (title.len && title.s[title.len - 1] == ' ')
-		title.s[--title.len] = '\0';
-	return title.s;
+			buf_add(&title, s, 1);
+	return menu_one_line(title.s);
 }
 
 static int add_entry(struct syslinux_parser *p, const char *append, struct err *e)
 {
-	static const char *const not_args[] = { "initrd=", "BOOT_IMAGE=" };
 	const struct syslinux_label *l = &p->label;
 	size_t kernel_len = word_length(l->kernel);
-	AUTO_FREE char *kernel = xstrndup(l->kernel, kernel_len);
-	AUTO_BUF struct buf line = { 0 }, args = { 0 };
+	AUTO_FREE char *kernel = xstrndup(l->kernel, kernel_len), *args = NULL;
+	AUTO_BUF struct buf line = { 0 };
+	struct syslinux_origin *origin;
 	struct menu_entry *entry;
 	int r;
 
 	if (p->menu.n >= MAX_ENTRIES)
 		return fail_source(e, -E2BIG, "more than %d menu entries", MAX_ENTRIES);
 	buf_addf(&line, "%s %s", l->kernel + kernel_len, append);
-	args_without(line.s, not_args, ARRAY_SIZE(not_args), &args);
-	if (args.len > MENU_ARGS_MAX)
+	args = menu_args(line.s);
+	if (strlen(args) > MENU_ARGS_MAX)
 		return fail_source(e, -E2BIG, "label %s: kernel arguments of %zu bytes, the kernel takes %d", l->name,
-		                   args.len, MENU_ARGS_MAX);
-	*ARRAY_ADD(p->names, p->n_names, p->cap_names) = xstrdup(l->name);
+		                   strlen(args), MENU_ARGS_MAX);
+	origin = ARRAY_ADD(p->origins, p->n_origins, p->cap_origins);
+	origin->label = xstrdup(l->name);
+	origin->submenu = p->submenu;
 	entry = menu_add(&p->menu);
 	entry->id = menu_new_id(&p->menu, l->name);
 	entry->title = syslinux_title(l->title ? l->title : l->name);
-	entry->args = TAKE(args.s);
+	entry->args = TAKE(args);
 	r = menu_path(p->dir, kernel, &entry->kernel, e);
 	if (r == 0)
 		r = set_initrds(p, entry, line.s, e);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "bootinst/menu.h"
+#include "bootinst/menu_write.h"
 
 #include <errno.h>
 
@@ -64,19 +64,20 @@ static void add_title(struct buf *out, const char *title, const char *otherwise)
 static int check_path(const struct menu_entry *entry, const char *path, struct err *e)
 {
 	for (const char *p = path; *p; p++)
-		if ((u8)*p <= ' ' || *p == ',')
+		if (*p == ' ' || *p == ',')
 			return fail(e, -EINVAL,
 			            "menu entry %s: SYSLINUX cannot load %s: its name has a blank or a comma",
 			            entry->id, path);
 	return 0;
 }
 
-static int write_entry(const struct menu_entry *entry, struct buf *out, struct err *e)
+static int write_entry(void *ctx, const struct menu_entry *entry, struct buf *out, struct err *e)
 {
 	AUTO_BUF struct buf args = { 0 }, initrds = { 0 };
 	size_t total = strlen("BOOT_IMAGE= ") + strlen(entry->kernel);
 	int r = check_path(entry, entry->kernel, e);
 
+	(void)ctx;
 	args_without(entry->args, NULL, 0, &args);
 	for (size_t i = 0; r == 0 && i < entry->n_initrds; i++) {
 		r = check_path(entry, entry->initrds[i], e);
@@ -99,15 +100,25 @@ static int write_entry(const struct menu_entry *entry, struct buf *out, struct e
 	return 0;
 }
 
+/* The timeout of the menu around it would be taken over, and start whatever comes first. */
+static void begin_submenu(const char *title, struct buf *out)
+{
+	buf_adds(out, "MENU BEGIN\n  MENU TITLE ");
+	add_title(out, title, "...");
+	buf_adds(out, "\n  TIMEOUT 0\n");
+}
+
+/* The label is none that an entry can have. */
+static void end_submenu(struct buf *out)
+{
+	buf_adds(out, "LABEL ..\n  MENU LABEL Back\n  MENU EXIT\nMENU END\n");
+}
+
 int menu_write_syslinux(const struct menu *m, struct buf *out, struct err *e)
 {
-	for (size_t i = 0; i < m->n; i++) {
-		int r = write_entry(&m->entry[i], out, e);
+	static const struct menu_dialect dialect = { write_entry, begin_submenu, end_submenu };
 
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	return menu_write_entries(m, &dialect, NULL, out, e);
 }
 
 void menu_write_syslinux_top(const struct menu *m, bool serial, struct buf *out)
@@ -117,14 +128,4 @@ void menu_write_syslinux_top(const struct menu *m, bool serial, struct buf *out)
 	buf_addf(out, "UI menu.c32\nPROMPT 0\nTIMEOUT %u\nMENU TITLE ", m->timeout_ds);
 	add_title(out, m->title ? m->title : "", "Boot menu");
 	buf_adds(out, "\nINCLUDE switch.cfg\nINCLUDE a.cfg\nINCLUDE b.cfg\n");
-}
-
-void menu_write_switch(const char *default_id, char ret_sector[MENU_SWITCH_SIZE])
-{
-	AUTO_BUF struct buf line = { 0 };
-
-	buf_addf(&line, "DEFAULT %s\n", default_id);
-	memset(ret_sector, ' ', MENU_SWITCH_SIZE);
-	memcpy(ret_sector, line.s, MIN(line.len, MENU_SWITCH_SIZE));
-	ret_sector[MENU_SWITCH_SIZE - 1] = '\n';
 }

@@ -6,39 +6,9 @@
 
 #include "tests/lib/test.h"
 
-#define MENUS "tests/fixtures/menus"
+#define AUTO_MENU CLEANUP(menu_free)
 
-/* ---- loaders: a directory, and texts in memory */
-
-static char *read_all(const char *path, size_t *ret_len)
-{
-	struct buf text = { 0 };
-	char piece[4096];
-	FILE *f = fopen(path, "r");
-	size_t n;
-
-	if (!f)
-		return NULL;
-	buf_adds(&text, "");
-	while ((n = fread(piece, 1, sizeof(piece), f)))
-		buf_add(&text, piece, n);
-	fclose(f);
-	*ret_len = text.len;
-	return text.s;
-}
-
-static int load_from_dir(void *ctx, const char *path, char **ret_text, size_t *ret_len, struct err *e)
-{
-	AUTO_BUF struct buf full = { 0 };
-	char *text;
-
-	buf_addf(&full, "%s%s", (const char *)ctx, path);
-	text = read_all(full.s, ret_len);
-	if (!text)
-		return fail(e, -ENOENT, "%s: no such file", path);
-	*ret_text = text;
-	return 0;
-}
+/* ---- a loader of texts in memory; for real configurations see test_menu_corpus.c */
 
 struct text {
 	const char *path, *text;
@@ -70,77 +40,6 @@ static int read_text(const char *text, struct menu *ret, struct err *e)
 	const struct text t[] = { { "/isolinux/isolinux.cfg", text }, { NULL, NULL } };
 
 	return read_texts(t, ret, e);
-}
-
-#define AUTO_MENU CLEANUP(menu_free)
-
-/* ---- configurations in the shape of real ones, against what was written down by hand */
-
-static void add_rendered(const struct menu *m, struct buf *out)
-{
-	buf_addf(out, "title: %s\ntimeout: %u\n", m->title ? m->title : "(none)", m->timeout_ds);
-	for (size_t i = 0; i < m->n; i++) {
-		const struct menu_entry *n = &m->entry[i];
-
-		buf_addf(out, "\n%s%s: %s\n  kernel: %s\n", n->is_default ? "* " : "", n->id, n->title, n->kernel);
-		for (size_t k = 0; k < n->n_initrds; k++)
-			buf_addf(out, "  initrd: %s\n", n->initrds[k]);
-		buf_addf(out, "  args: %s\n", n->args);
-	}
-}
-
-static void check_fixture(const char *name, const char *path)
-{
-	AUTO_BUF struct buf dir = { 0 }, rendered = { 0 }, expected_path = { 0 };
-	AUTO_FREE char *expected = NULL;
-	AUTO_MENU struct menu m = { 0 };
-	AUTO_ERR struct err e = { 0 };
-	size_t len;
-
-	buf_addf(&dir, "%s/%s", MENUS, name);
-	buf_addf(&expected_path, "%s/%s.expected", MENUS, name);
-	expected = read_all(expected_path.s, &len);
-	const struct menu_loader l = { load_from_dir, dir.s };
-
-	if (!CHECK_OK(menu_read_syslinux(&l, path, &m, &e), &e))
-		return;
-	add_rendered(&m, &rendered);
-	CHECK_STR(rendered.s, expected ? expected : "(there is no .expected)");
-}
-
-TEST(reads_debian)
-{
-	check_fixture("debian-12", "/isolinux/isolinux.cfg");
-}
-
-TEST(reads_kali)
-{
-	check_fixture("kali", "/isolinux/isolinux.cfg");
-}
-
-TEST(reads_clonezilla)
-{
-	check_fixture("clonezilla", "/syslinux/isolinux.cfg");
-}
-
-TEST(reads_fedora)
-{
-	check_fixture("fedora-36", "/isolinux/isolinux.cfg");
-}
-
-TEST(reads_arch_through_whichsys)
-{
-	check_fixture("arch", "/boot/syslinux/syslinux.cfg");
-}
-
-TEST(reads_systemrescue_through_config)
-{
-	check_fixture("systemrescue", "/isolinux/isolinux.cfg");
-}
-
-TEST(reads_mint)
-{
-	check_fixture("mint-21", "/isolinux/isolinux.cfg");
 }
 
 /* ---- the grammar, one rule a test */
@@ -276,6 +175,87 @@ TEST(includes_count_from_the_first_file)
 	CHECK(m.entry[0].is_default);
 	CHECK_U64(m.timeout_ds, 0);
 	CHECK(e.text == NULL);
+}
+
+/* The submenu of the only entry, when what is in `row` stands around it. */
+static void check_submenu(const char *before, const char *after, const char *want)
+{
+	AUTO_BUF struct buf text = { 0 };
+	AUTO_MENU struct menu m = { 0 };
+	AUTO_ERR struct err e = { 0 };
+	const char *got;
+
+	buf_addf(&text, "%s\nlabel a\nkernel k\n%s\n", before, after);
+	CHECK_OK(read_text(text.s, &m, &e), &e);
+	CHECK_U64(m.n, 1);
+	got = m.n && m.entry[0].submenu ? m.entry[0].submenu : "(none)";
+	if (strcmp(got, want) != 0)
+		test_fail(__FILE__, __LINE__, "%s ... %s: in \"%s\", not \"%s\"", before, after, got, want);
+}
+
+TEST(entries_know_their_submenu)
+{
+	static const char *const row[][3] = {
+		{ "", "", "(none)" },
+		{ "menu begin", "menu end", "..." },
+		{ "menu begin ^Tag  x", "menu end", "Tag x" },
+		{ "menu begin ^Tag", "", "Tag" },
+		{ "menu begin tag\nmenu title A ^title", "", "A title" },
+		{ "menu begin tag\nmenu title first\nmenu title second", "", "first" },
+		{ "menu begin tag\nmenu label ^Name\nmenu title title", "", "Name" },
+		{ "menu begin tag\nmenu title title\nmenu label ^Name", "", "Name" },
+		{ "menu begin tag\nmenu label Name\nmenu label Last", "", "Last" },
+		{ "menu begin tag", "menu label of the entry\nmenu title late", "late" },
+		{ "menu begin tag\nmenu label \x1b\t", "", "..." },
+		{ "menu begin a\nmenu begin b\nmenu end\nmenu begin c", "menu end\nmenu end", "a: c" },
+		{ "menu begin a\nmenu begin b\nmenu end", "menu title t", "t" },
+		{ "menu begin a\nmenu end\nmenu end", "", "(none)" },
+		{ "label x\nmenu begin a", "menu end\nmenu title top", "a" },
+		{ "menu begin a\nlabel x\nmenu label X\nlocalboot 0\nmenu separator\nmenu label Named", "", "Named" },
+		{ "menu label of nothing\nmenu begin a", "", "a" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(row); i++)
+		check_submenu(row[i][0], row[i][1], row[i][2]);
+}
+
+TEST(included_submenus_end_with_their_file)
+{
+	static const struct text t[] = {
+		{ "/a.cfg", "menu begin one\ninclude b.cfg\nmenu include c.cfg Tag of c\nlabel a\nkernel k\nmenu end\n"
+		            "label b\nkernel k\n" },
+		{ "/b.cfg", "menu label Name of one\nlabel x\nkernel k\n" },
+		{ "/c.cfg",
+		  "menu title Title of c\nlabel c\nkernel k\nmenu begin\nmenu title inner\nlabel d\nkernel k\n"
+		  "menu end\n" },
+		{ NULL, NULL },
+	};
+	static const char *const want[][2] = {
+		{ "x", "Name of one" },
+		{ "c", "Name of one: Title of c" },
+		{ "d", "Name of one: Title of c: inner" },
+		{ "a", "Name of one" },
+		{ "b", "(none)" },
+	};
+	AUTO_MENU struct menu m = { 0 };
+	AUTO_ERR struct err e = { 0 };
+
+	CHECK_OK(read_texts(t, &m, &e), &e);
+	CHECK_U64(m.n, ARRAY_SIZE(want));
+	for (size_t i = 0; i < m.n && i < ARRAY_SIZE(want); i++) {
+		CHECK_STR(m.entry[i].id, want[i][0]);
+		CHECK_STR(m.entry[i].submenu ? m.entry[i].submenu : "(none)", want[i][1]);
+	}
+}
+
+/* SYSLINUX knows no devices: this is the name of a file, which the source will not have. */
+TEST(a_device_in_a_path_is_a_part_of_it)
+{
+	AUTO_MENU struct menu m = { 0 };
+	AUTO_ERR struct err e = { 0 };
+
+	CHECK_OK(read_text("label a\nkernel (hd1)/vmlinuz\n", &m, &e), &e);
+	CHECK_STR(m.n ? m.entry[0].kernel : "", "/isolinux/(hd1)/vmlinuz");
 }
 
 TEST(text_is_skipped_until_endtext)

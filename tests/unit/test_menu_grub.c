@@ -3,46 +3,12 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <sys/stat.h>
 
 #include "tests/lib/test.h"
 
-#define MENUS     "tests/fixtures/menus"
 #define AUTO_MENU CLEANUP(menu_free)
 
-/* ---- loaders: a directory, and texts in memory */
-
-static char *read_all(const char *path, size_t *ret_len)
-{
-	struct buf text = { 0 };
-	char piece[4096];
-	FILE *f = fopen(path, "r");
-	size_t n;
-
-	if (!f)
-		return NULL;
-	buf_adds(&text, "");
-	while ((n = fread(piece, 1, sizeof(piece), f)))
-		buf_add(&text, piece, n);
-	fclose(f);
-	*ret_len = text.len;
-	return text.s;
-}
-
-static int load_from_dir(void *ctx, const char *path, char **ret_text, size_t *ret_len, struct err *e)
-{
-	AUTO_BUF struct buf full = { 0 };
-	struct stat st;
-
-	(void)e;
-	buf_addf(&full, "%s%s", (const char *)ctx, path);
-	if (stat(full.s, &st) < 0)
-		return -ENOENT;
-	if (S_ISDIR(st.st_mode))
-		return -EISDIR;
-	*ret_text = read_all(full.s, ret_len);
-	return *ret_text ? 0 : -EIO;
-}
+/* ---- a loader of texts in memory; for real configurations see test_menu_corpus.c */
 
 struct text {
 	const char *path, *text; /* text NULL: a directory */
@@ -77,131 +43,6 @@ static int read_text(const char *text, struct menu *ret, struct err *e)
 	};
 
 	return read_texts(t, ret, e);
-}
-
-/* ---- configurations in the shape of real ones, against what was written down by hand */
-
-static void add_rendered(const struct menu *m, struct buf *out)
-{
-	buf_addf(out, "timeout: %u\n", m->timeout_ds);
-	for (size_t i = 0; i < m->n; i++) {
-		const struct menu_entry *n = &m->entry[i];
-
-		buf_addf(out, "\n%s%s: %s\n  kernel: %s\n", n->is_default ? "* " : "", n->id, n->title, n->kernel);
-		for (size_t k = 0; k < n->n_initrds; k++)
-			buf_addf(out, "  initrd: %s\n", n->initrds[k]);
-		buf_addf(out, "  args: %s\n", n->args);
-	}
-}
-
-static void check_rendered(const struct menu *m, const char *name)
-{
-	AUTO_BUF struct buf rendered = { 0 }, path = { 0 };
-	AUTO_FREE char *expected = NULL;
-	size_t len;
-
-	buf_addf(&path, "%s/%s.expected", MENUS, name);
-	expected = read_all(path.s, &len);
-	add_rendered(m, &rendered);
-	CHECK_STR(rendered.s, expected ? expected : "(there is no .expected)");
-}
-
-static void check_fixture(const char *dir, const char *path, const char *expected)
-{
-	AUTO_BUF struct buf root = { 0 };
-	AUTO_MENU struct menu m = { 0 };
-	AUTO_ERR struct err e = { 0 };
-
-	buf_addf(&root, "%s/%s", MENUS, dir);
-	const struct menu_loader l = { load_from_dir, root.s };
-
-	if (CHECK_OK(menu_read_grub(&l, path, &m, &e), &e))
-		check_rendered(&m, expected);
-	CHECK(e.text == NULL);
-}
-
-TEST(reads_debian)
-{
-	check_fixture("grub-debian-12", "/boot/grub/grub.cfg", "grub-debian-12");
-}
-
-TEST(reads_ubuntu)
-{
-	check_fixture("grub-ubuntu-24.04", "/boot/grub/grub.cfg", "grub-ubuntu-24.04");
-}
-
-TEST(reads_ubuntu_loopback_like_the_menu)
-{
-	AUTO_MENU struct menu a = { 0 }, b = { 0 };
-	AUTO_ERR struct err e = { 0 };
-	const struct menu_loader l = { load_from_dir, (void *)MENUS "/grub-ubuntu-24.04" };
-
-	CHECK_OK(menu_read_grub(&l, "/boot/grub/grub.cfg", &a, &e), &e);
-	CHECK_OK(menu_read_grub(&l, "/boot/grub/loopback.cfg", &b, &e), &e);
-	CHECK_U64(a.n, 2);
-	CHECK_U64(b.n, 2);
-	for (size_t i = 0; i < a.n && i < b.n; i++)
-		CHECK_STR(a.entry[i].args, b.entry[i].args);
-}
-
-TEST(reads_fedora_of_lorax)
-{
-	check_fixture("grub-fedora-41", "/EFI/BOOT/grub.cfg", "grub-fedora-41");
-}
-
-TEST(reads_fedora_of_kiwi)
-{
-	check_fixture("grub-fedora-42", "/boot/grub2/grub.cfg", "grub-fedora-42");
-}
-
-TEST(reads_opensuse)
-{
-	check_fixture("grub-opensuse", "/boot/grub2/grub.cfg", "grub-opensuse");
-}
-
-TEST(reads_arch)
-{
-	check_fixture("grub-arch", "/boot/grub/grub.cfg", "grub-arch");
-}
-
-TEST(reads_arch_loopback)
-{
-	check_fixture("grub-arch", "/boot/grub/loopback.cfg", "grub-arch-loopback");
-}
-
-TEST(reads_manjaro)
-{
-	check_fixture("grub-manjaro", "/boot/grub/grub.cfg", "grub-manjaro");
-}
-
-TEST(reads_systemrescue)
-{
-	check_fixture("grub-systemrescue", "/boot/grub/grub.cfg", "grub-systemrescue");
-}
-
-TEST(reads_mint)
-{
-	check_fixture("grub-mint-22", "/boot/grub/grub.cfg", "grub-mint-22");
-}
-
-TEST(reads_kali)
-{
-	check_fixture("grub-kali", "/boot/grub/grub.cfg", "grub-kali");
-}
-
-TEST(reads_void)
-{
-	check_fixture("grub-void", "/boot/grub/grub.cfg", "grub-void");
-}
-
-TEST(reads_nixos)
-{
-	check_fixture("grub-nixos", "/EFI/boot/grub.cfg", "grub-nixos");
-}
-
-TEST(reads_gparted)
-{
-	check_fixture("grub-gparted", "/boot/grub/grub.cfg", "grub-gparted");
 }
 
 /* ---- the language, one rule a row: the arguments that `linux /k ...` gets */
@@ -468,6 +309,58 @@ TEST(submenus_and_their_files_stand_in_their_place)
 	CHECK_U64(m.timeout_ds, 0);
 	CHECK(m.n && m.entry[0].is_default);
 	CHECK(e.text == NULL);
+}
+
+TEST(entries_know_their_submenu)
+{
+	static const struct text t[] = {
+		{ "/a.cfg",
+		  "menuentry a { linux /a }\nsubmenu 'One  \n two' { source /s.cfg\nmenuentry a2 { linux /a2 } }\n"
+		  "menuentry 'Opens a file' { configfile /c.cfg }\nsubmenu '' { menuentry e { linux /e } }\n"
+		  "for i in x y; do submenu \"Loop $i\" $i { menuentry l$2 $2 { linux /$2 } }; done\n" },
+		{ "/s.cfg", "menuentry s { linux /s }\nsubmenu Inner --class=x { menuentry i { linux /i } }\n" },
+		{ "/c.cfg", "menuentry c { linux /c }\nmenuentry again { linux /a }\n" },
+		{ NULL, NULL },
+	};
+	static const char *const want[][2] = {
+		{ "a", "(none)" },       { "s", "One two" }, { "i", "One two: Inner" }, { "a2", "One two" },
+		{ "c", "Opens a file" }, { "e", "..." },     { "lx", "Loop x" },        { "ly", "Loop y" },
+	};
+	AUTO_MENU struct menu m = { 0 };
+	AUTO_ERR struct err e = { 0 };
+
+	CHECK_OK(read_texts(t, &m, &e), &e);
+	CHECK_U64(m.n, ARRAY_SIZE(want));
+	for (size_t i = 0; i < m.n && i < ARRAY_SIZE(want); i++) {
+		CHECK_STR(m.entry[i].id, want[i][0]);
+		CHECK_STR(m.entry[i].submenu ? m.entry[i].submenu : "(none)", want[i][1]);
+	}
+}
+
+TEST(devices_in_paths_are_passed_over)
+{
+	static const char *const names[][2] = {
+		{ "($root)/k", "/k" },
+		{ "(cd0)/k", "/k" },
+		{ "(loop)/k", "/k" },
+		{ "(memdisk)/k", "/k" },
+		{ "(hd0)/k", "/k" },
+		{ "(hd1,gpt2)/boot/../k", "/k" },
+		{ "(hd0)k", "/k" },
+		{ "(unclosed/k", "/(unclosed/k" },
+		{ "(hd0)(hd1)/k", "/(hd1)/k" },
+		{ "/(hd0)/k", "/(hd0)/k" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		AUTO_BUF struct buf text = { 0 };
+		AUTO_MENU struct menu m = { 0 };
+		AUTO_ERR struct err e = { 0 };
+
+		buf_addf(&text, "menuentry a { linux \"%s\" }", names[i][0]);
+		CHECK_OK(read_text(text.s, &m, &e), &e);
+		CHECK_STR(m.n ? m.entry[0].kernel : "(none)", names[i][1]);
+	}
 }
 
 TEST(what_is_no_linux_is_left_out)
@@ -785,26 +678,6 @@ static int read_bls(const struct text *t, const char *default_name, struct menu 
 	for (; t[n].path; n++)
 		paths[n] = t[n].path;
 	return menu_read_bls(&l, paths, n, default_name, ret, e);
-}
-
-TEST(reads_arch_entries)
-{
-	const struct menu_loader l = { load_from_dir, (void *)MENUS "/grub-arch" };
-	static const char *const paths[] = {
-		"/loader/entries/03-archiso-x86_64-memtest86+.conf",
-		"/loader/entries/02-archiso-x86_64-speech-linux.conf",
-		"/loader/entries/01-archiso-x86_64-linux.conf",
-	};
-	AUTO_FREE char *default_name = NULL;
-	AUTO_MENU struct menu m = { 0 };
-	AUTO_ERR struct err e = { 0 };
-	unsigned timeout_ds = 0;
-
-	CHECK_OK(menu_read_loader_conf(&l, "/loader/loader.conf", &default_name, &timeout_ds, &e), &e);
-	CHECK_STR(default_name, "01-archiso-x86_64-linux.conf");
-	CHECK_OK(menu_read_bls(&l, paths, ARRAY_SIZE(paths), default_name, &m, &e), &e);
-	m.timeout_ds = timeout_ds;
-	check_rendered(&m, "grub-arch-bls");
 }
 
 TEST(boot_entries_are_in_the_order_of_systemd_boot)
