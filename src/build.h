@@ -9,12 +9,14 @@
 #ifndef LIVESTICK_BUILD_H
 #define LIVESTICK_BUILD_H
 
+#include "src/fs/ext4.h"
 #include "src/fs/fat32.h"
 #include "src/media/writelist.h"
 #include "src/plan.h"
 
 struct build {
-	struct fat32 *boot;
+	struct fat32 *esp, *boot_fat; /* NULL: there is none */
+	struct ext4 *boot_ext4, *data;
 	struct writelist *pass, *commit, *seal;
 };
 

@@ -2,8 +2,13 @@
 #include "src/facts.h"
 
 #include <errno.h>
+#include <fnmatch.h>
 
 typedef int read_menu_fn(const struct menu_loader *l, const char *path, struct menu *ret, struct err *e);
+
+static read_menu_fn read_menu_bls;
+
+#define BLS_DIR "/loader/entries"
 
 /*
  * Where live media keep their menus, the BIOS loaders' first: those are written for what our own loader does. GRUB's
@@ -28,27 +33,104 @@ static const struct {
 	{ "/EFI/debian/grub.cfg", menu_read_grub },
 	{ "/EFI/ubuntu/grub.cfg", menu_read_grub },
 	{ "/EFI/fedora/grub.cfg", menu_read_grub },
+	{ BLS_DIR, read_menu_bls },
 	{ "/boot/grub/loopback.cfg", menu_read_grub },
 };
 
 /* Larger than any menu, smaller than any harm. */
 #define MENU_FILE_MAX MIB
+#define KERNEL_MAX    (256 * MIB)
 
+/* What the tree does not have may be in the FAT image that UEFI boots from. */
 static int load_text(void *ctx, const char *path, char **ret_text, size_t *ret_len, struct err *e)
 {
-	const struct node *n = source_find(ctx, path);
+	const struct facts *f = ctx;
+	const struct node *n = source_find(f->source, path);
+	const struct efi_file *in_image = efi_config_in_image(&f->efi, path);
 
-	if (!n || n->type != NODE_FILE)
+	if (n && n->type == NODE_FILE)
+		return node_load(n, MENU_FILE_MAX, ret_text, ret_len, e);
+	if (!in_image)
 		return -ENOENT;
-	return node_load(n, MENU_FILE_MAX, ret_text, ret_len, e);
+	if (in_image->size > MENU_FILE_MAX)
+		return fail_source(e, -EFBIG, "%s: is larger than %llu bytes", path, MENU_FILE_MAX);
+	*ret_text = xcalloc(1, in_image->size + 1);
+	memcpy(*ret_text, in_image->data, in_image->size);
+	*ret_len = in_image->size;
+	return 0;
 }
 
 /* GRUB's scripts ask what is a directory, too. */
 static int load_for_grub(void *ctx, const char *path, char **ret_text, size_t *ret_len, struct err *e)
 {
-	const struct node *n = source_find(ctx, path);
+	const struct facts *f = ctx;
+	const struct node *n = source_find(f->source, path);
 
 	return n && n->type == NODE_DIR ? -EISDIR : load_text(ctx, path, ret_text, ret_len, e);
+}
+
+/* ---- the Boot Loader Specification's entries, a file each */
+
+struct paths {
+	char **path;
+	size_t n, cap;
+};
+
+static bool is_bls_entry(const char *path)
+{
+	return fnmatch(BLS_DIR "/*.conf", path, FNM_CASEFOLD) == 0;
+}
+
+static void bls_paths(const struct facts *f, struct paths *ret)
+{
+	const struct node *dir = source_find(f->source, BLS_DIR);
+
+	for (size_t i = 0; dir && i < dir->n_children; i++) {
+		AUTO_FREE char *path = node_path(dir->children[i]);
+
+		if (is_bls_entry(path))
+			*ARRAY_ADD(ret->path, ret->n, ret->cap) = TAKE(path);
+	}
+	for (size_t i = 0; !dir && f->efi.from == EFI_FROM_IMAGE && i < f->efi.n_files; i++)
+		if (is_bls_entry(f->efi.file[i].path))
+			*ARRAY_ADD(ret->path, ret->n, ret->cap) = xstrdup(f->efi.file[i].path);
+}
+
+static int read_menu_bls(const struct menu_loader *l, const char *path, struct menu *ret, struct err *e)
+{
+	AUTO_FREE char *default_name = NULL;
+	struct paths p = { 0 };
+	unsigned timeout_ds = 0;
+	int r = menu_read_loader_conf(l, "/loader/loader.conf", &default_name, &timeout_ds, e);
+
+	(void)path;
+	bls_paths(l->ctx, &p);
+	if (r == 0)
+		r = menu_read_bls(l, (const char *const *)p.path, p.n, default_name, ret, e);
+	if (r == 0)
+		ret->timeout_ds = timeout_ds;
+	for (size_t i = 0; i < p.n; i++)
+		free(p.path[i]);
+	free(p.path);
+	return r;
+}
+
+/* ---- */
+
+static bool config_there(const struct facts *f, const char *path)
+{
+	struct paths p = { 0 };
+	const struct node *n = source_find(f->source, path);
+	bool is_there = (n && n->type == NODE_FILE) || efi_config_in_image(&f->efi, path);
+
+	if (strcmp(path, BLS_DIR) == 0) {
+		bls_paths(f, &p);
+		is_there = p.n > 0;
+		for (size_t i = 0; i < p.n; i++)
+			free(p.path[i]);
+		free(p.path);
+	}
+	return is_there;
 }
 
 static bool is_file(const struct source *s, const char *path)
@@ -58,14 +140,15 @@ static bool is_file(const struct source *s, const char *path)
 	return n && n->type == NODE_FILE;
 }
 
-static bool entry_complete(const struct source *s, const struct menu_entry *entry)
+/* The first file of the entry that is not there; NULL: it has all. */
+static const char *missing_file(const struct source *s, const struct menu_entry *entry)
 {
 	if (!is_file(s, entry->kernel))
-		return false;
+		return entry->kernel;
 	for (size_t i = 0; i < entry->n_initrds; i++)
 		if (!is_file(s, entry->initrds[i]))
-			return false;
-	return true;
+			return entry->initrds[i];
+	return NULL;
 }
 
 /* Copies the entries that can boot; says which file is missing when none can. */
@@ -77,13 +160,20 @@ static int keep_complete(struct facts *f, const struct menu *all, const char *pa
 	f->menu.title = all->title ? xstrdup(all->title) : NULL;
 	for (size_t i = 0; i < all->n; i++) {
 		const struct menu_entry *from = &all->entry[i];
+		const char *missing = missing_file(s, from);
 		struct menu_entry *to;
 
-		if (!entry_complete(s, from))
+		if (missing) {
+			struct buf b = { 0 };
+
+			buf_addf(&b, "menu entry \"%s\" is left out: %s is not there", from->title, missing);
+			*ARRAY_ADD(f->warnings, f->n_warnings, f->cap_warnings) = b.s;
 			continue;
+		}
 		to = menu_add(&f->menu);
 		to->id = xstrdup(from->id);
 		to->title = xstrdup(from->title);
+		to->submenu = from->submenu ? xstrdup(from->submenu) : NULL;
 		to->kernel = xstrdup(from->kernel);
 		to->args = xstrdup(from->args);
 		to->is_default = from->is_default;
@@ -105,7 +195,7 @@ static int read_menu_at(struct facts *f, const char *path, read_menu_fn *read, s
 {
 	const struct menu_loader loader = {
 		.load = read == menu_read_grub ? load_for_grub : load_text,
-		.ctx = f->source,
+		.ctx = f,
 	};
 	struct menu all = { 0 };
 	int r = read(&loader, path, &all, e);
@@ -129,7 +219,7 @@ static int read_menu(struct facts *f, struct err *e)
 	for (size_t i = 0; i < ARRAY_SIZE(menu_places); i++) {
 		int r;
 
-		if (!is_file(f->source, menu_places[i].path))
+		if (!config_there(f, menu_places[i].path))
 			continue;
 		r = read_menu_at(f, menu_places[i].path, menu_places[i].read, first == 0 ? e : &later);
 		if (r == 0) {
@@ -161,7 +251,40 @@ static int find_family(struct facts *f, const char *name, struct err *e)
 	if (why)
 		return fail_source(e, -EINVAL, "%s: %s", f->source->path, why);
 	if (!f->menu_path)
-		return fail_source(e, -EINVAL, "%s: has no boot menu of isolinux, syslinux or GRUB", f->source->path);
+		return fail_source(e, -EINVAL, "%s: has no boot menu of isolinux, syslinux, GRUB or systemd-boot", f->source->path);
+	return 0;
+}
+
+static bool kernel_known(const struct facts *f, const char *path)
+{
+	for (size_t i = 0; i < f->n_kernels; i++)
+		if (strcmp(f->kernel[i].path, path) == 0)
+			return true;
+	return false;
+}
+
+/* A kernel without an EFI stub is no program of UEFI's. */
+static int read_kernels(struct facts *f, struct err *e)
+{
+	for (size_t i = 0; i < f->menu.n; i++) {
+		const char *path = f->menu.entry[i].kernel;
+		AUTO_FREE char *data = NULL;
+		struct facts_kernel *k;
+		size_t len = 0;
+		int r;
+
+		if (kernel_known(f, path))
+			continue;
+		k = ARRAY_ADD(f->kernel, f->n_kernels, f->cap_kernels);
+		*k = (struct facts_kernel){ .path = path };
+		r = node_load(source_find(f->source, path), KERNEL_MAX, &data, &len, e);
+		if (r == 0)
+			r = efi_image_read(data, len, &k->image, e);
+		if (r < 0 && r != -EINVAL && r != -EFBIG)
+			return r;
+		k->is_efi_program = r == 0;
+		err_clear(e);
+	}
 	return 0;
 }
 
@@ -171,9 +294,13 @@ int facts_read(const char *path, const char *family_name, struct facts *ret, str
 	int r = source_open(path, &f.source, e);
 
 	if (r == 0)
+		r = efi_read_source(f.source, &f.efi, e);
+	if (r == 0)
 		r = read_menu(&f, e);
 	if (r == 0)
 		r = find_family(&f, family_name, e);
+	if (r == 0)
+		r = read_kernels(&f, e);
 	if (r < 0) {
 		facts_free(&f);
 		return r;
@@ -186,6 +313,13 @@ void facts_free(struct facts *f)
 {
 	menu_free(&f->menu);
 	free(f->menu_path);
+	efi_set_free(&f->efi);
+	for (size_t i = 0; i < f->n_kernels; i++)
+		efi_image_free(&f->kernel[i].image);
+	free(f->kernel);
+	for (size_t i = 0; i < f->n_warnings; i++)
+		free(f->warnings[i]);
+	free(f->warnings);
 	source_free(f->source);
 	*f = (struct facts){ 0 };
 }

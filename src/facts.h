@@ -8,6 +8,7 @@
 
 #include "bootinst/menu.h"
 #include "persist/family.h"
+#include "src/efi.h"
 #include "src/source/source.h"
 
 struct facts {
@@ -16,6 +17,18 @@ struct facts {
 	struct menu menu; /* as the source has it; only entries whose files exist */
 	const struct family *family;
 	bool family_forced; /* by --family, over what was detected */
+	struct efi_set efi; /* the source's own UEFI loaders */
+
+	/* The kernels of the menu, each once, as UEFI would see them. */
+	struct facts_kernel {
+		const char *path;    /* of the menu's */
+		bool is_efi_program; /* it has an EFI stub */
+		struct efi_image image;
+	} *kernel;
+	size_t n_kernels, cap_kernels;
+
+	char **warnings; /* what is not as the source has it, and does no harm */
+	size_t n_warnings, cap_warnings;
 };
 
 /*

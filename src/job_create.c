@@ -14,7 +14,7 @@ static int read_source(struct create_job *j, struct err *e)
 
 static int load_host(struct create_job *j, struct err *e)
 {
-	return host_load(j->request->plan.table == TABLE_GPT, &j->host, e);
+	return host_load(j->request->plan.table == TABLE_GPT, j->facts.efi.why_not != NULL, &j->host, e);
 }
 
 /* A new plain file of the size that was asked for; never over something that exists. */
@@ -112,21 +112,41 @@ static int newest(void *ctx, const struct node *n)
 	return 0;
 }
 
+/* A plain file has the sectors that the drive has for which it is made. */
+static u32 sector_size(const struct create_job *j)
+{
+	if (j->device && j->device->is_block)
+		return j->device->sector_size;
+	return j->request->sector_size ? j->request->sector_size : 512;
+}
+
+static int check_sector_size(struct create_job *j, struct err *e)
+{
+	const struct create_request *q = j->request;
+
+	if (j->device && j->device->is_block && q->sector_size && q->sector_size != j->device->sector_size)
+		return fail_as(e, EXIT_USAGE, -EINVAL, "--sector-size %u: %s has sectors of %u bytes", q->sector_size,
+		               q->target, j->device->sector_size);
+	if (j->device && j->device->size % sector_size(j) && !j->device->is_block)
+		return fail_refused(e, -EINVAL, "%s: is no whole number of sectors of %u bytes", q->target,
+		                    sector_size(j));
+	if (j->device)
+		j->device->sector_size = sector_size(j);
+	return 0;
+}
+
 static int make_plan(struct create_job *j, struct err *e)
 {
 	const struct create_request *q = j->request;
 	struct plan_options o = q->plan;
 	const struct plan_stick stick = {
 		.size = j->device ? j->device->size : align_down(q->make_size, 4096),
-		.sector_size = j->device ? j->device->sector_size : 512,
+		.sector_size = sector_size(j),
 	};
 	int r;
 
 	if (q->time_from_source)
 		source_each(j->facts.source, newest, &o.time);
-	if (stick.sector_size != 512)
-		return fail_refused(e, -ENOTSUP, "%s: has sectors of %u bytes, which SYSLINUX cannot boot from",
-		                    q->target, stick.sector_size);
 	r = plan_make(&j->facts, &j->host, &stick, &o, &j->plan, e);
 	return r < 0 ? plan_failed(j, r, e) : 0;
 }
@@ -159,7 +179,7 @@ static int check_room(struct create_job *j, struct err *e)
 
 /* In this order; nothing is written by any of them (a new file stays all holes). */
 static int (*const checks[])(struct create_job *, struct err *) = {
-	read_source, load_host, check_target, open_target, scan_target, make_plan, lay_out, check_room,
+	read_source, load_host, check_target, open_target, check_sector_size, scan_target, make_plan, lay_out, check_room,
 };
 
 int create_job_prepare(const struct create_request *q, struct create_job *ret, struct err *e)

@@ -17,6 +17,7 @@ struct create_request {
 	const char *source, *target;
 	const char *family; /* NULL: detect */
 	u64 make_size;      /* not 0: make the plain file `target` of this size; it must not exist */
+	u32 sector_size;    /* of a plain file: 512 (also 0) or 4096 */
 	bool allow_fixed;   /* a drive that is not removable may be written */
 	bool dry_run;
 	struct plan_options plan;

@@ -7,16 +7,18 @@
 
 #include "src/fs/ext4.h"
 #include "src/fs/fat32.h"
-#include "src/plan_files.h"
+#include "src/plan_parts.h"
 
 /* Room on BOOT beside the systems, for the user's own files and for what later versions add. */
 #define BOOT_SPARE (32 * MIB)
+/* For loaders that become larger. */
+#define ESP_SPARE (16 * MIB)
 
 /* Less than this is no persistence worth the name. */
 #define DATA_MIN (64 * MIB)
 
-/* A stick has to come up with nobody at the keyboard, also when the CD's menu waits for ever. */
-#define TIMEOUT_DEFAULT_DS 50
+/* FAT32 counts a file's bytes in 32 bits. */
+#define FAT32_FILE_MAX UINT32_MAX
 
 static void make_ids(struct plan *p, const struct plan_options *o)
 {
@@ -30,24 +32,32 @@ static void make_ids(struct plan *p, const struct plan_options *o)
 	id_uuid(s, "boot partition", p->ids.part_uuid[PART_BOOT]);
 	id_uuid(s, "data partition", p->ids.part_uuid[PART_DATA]);
 	p->boot_serial = id_u32(s, "boot");
+	p->esp_serial = id_u32(s, "esp");
+	id_uuid(s, "boot", p->boot_uuid);
+	id_uuid(s, "boot hash", p->boot_hash_seed);
 	id_uuid(s, "data", p->data_uuid);
 	id_uuid(s, "data hash", p->data_hash_seed);
 	uuid_text(p->data_uuid, data_uuid);
-	snprintf(p->medium.boot_uuid, sizeof(p->medium.boot_uuid), "%04X-%04X", p->boot_serial >> 16,
-	         p->boot_serial & 0xffff);
+	if (p->boot_is_ext4)
+		uuid_text(p->boot_uuid, p->medium.boot_uuid);
+	else
+		snprintf(p->medium.boot_uuid, sizeof(p->medium.boot_uuid), "%04X-%04X", p->boot_serial >> 16,
+		         p->boot_serial & 0xffff);
 	snprintf(p->medium.data_uuid, sizeof(p->medium.data_uuid), "%s", data_uuid);
 }
 
-/* The ISO's own name as far as FAT allows: 11 characters of A-Z 0-9 _ -. */
+/* The ISO's own name as far as the file system allows: 11 characters of A-Z 0-9 _ -, or 16 as they are. */
 static void make_boot_label(struct plan *p)
 {
 	const char *from = p->facts->source->volume_id;
-	size_t n = 0;
+	size_t n = 0, max = p->boot_is_ext4 ? 16 : 11;
 
-	for (; *from && n < sizeof(p->boot_label) - 1; from++) {
+	for (; *from && n < max; from++) {
 		unsigned char c = (unsigned char)*from;
 
-		p->boot_label[n++] = isalnum(c) && c < 0x80 ? (char)toupper(c) : '_';
+		if (!isalnum(c) || c >= 0x80)
+			c = p->boot_is_ext4 && c > ' ' && c < 0x7f ? c : '_';
+		p->boot_label[n++] = p->boot_is_ext4 ? (char)c : (char)toupper(c);
 	}
 	if (n == 0)
 		snprintf(p->boot_label, sizeof(p->boot_label), "LIVESTICK");
@@ -86,158 +96,32 @@ static int check_append(const char *append, struct err *e)
 	return 0;
 }
 
-static char *real_path(const struct source *s, const char *path)
+struct volume_file *plan_add_listed(struct volume_files *v, struct manifest *m, const char *path, u64 size,
+                                    struct input in, i64 mtime)
 {
-	const struct node *n = source_find(s, path);
-
-	return n ? node_path(n) : xstrdup(path);
-}
-
-/* One entry of the stick's menu for an entry of the source's. */
-static int add_entry(struct plan *p, const struct menu_entry *from, bool persistent, const char *append, struct err *e)
-{
-	const struct source *s = p->facts->source;
-	struct family_medium medium = p->medium;
-	struct menu_entry *to = menu_add(&p->menu);
-	struct buf args = { 0 }, title = { 0 }, id = { 0 };
-
-	medium.persistent = persistent;
-	p->facts->family->rewrite(from->args, &medium, &args);
-	if (append)
-		buf_addf(&args, "%s%s", args.len ? " " : "", append);
-	buf_addf(&title, "%s%s", from->title, persistent || !p->facts->family->n_data ? "" : " (without saving)");
-	buf_addf(&id, "a%zu", p->menu.n);
-	to->id = id.s;
-	to->title = title.s;
-	to->args = args.s ? args.s : xstrdup("");
-	to->kernel = real_path(s, from->kernel);
-	for (size_t i = 0; i < from->n_initrds; i++) {
-		AUTO_FREE char *path = real_path(s, from->initrds[i]);
-
-		menu_entry_add_initrd(to, path);
-	}
-	if (args.len > MENU_ARGS_MAX)
-		return fail(e, -E2BIG, "menu entry \"%s\": its kernel arguments have %zu characters, Linux takes %d",
-		            to->title, args.len, MENU_ARGS_MAX);
-	return 0;
-}
-
-static bool same_initrds(const struct menu_entry *a, const struct menu_entry *b)
-{
-	if (a->n_initrds != b->n_initrds)
-		return false;
-	for (size_t i = 0; i < a->n_initrds; i++)
-		if (strcmp(a->initrds[i], b->initrds[i]) != 0)
-			return false;
-	return true;
-}
-
-/*
- * Media that have "persistence" entries of their own beside the plain ones would show the same thing twice. The
- * first of them stays; returns where the entry `i` of the source is now.
- */
-static size_t drop_if_twin(struct menu *m)
-{
-	struct menu_entry *last = &m->entry[m->n - 1];
-
-	for (size_t i = 0; i + 1 < m->n; i++) {
-		const struct menu_entry *e = &m->entry[i];
-
-		if (strcmp(e->kernel, last->kernel) == 0 && strcmp(e->args, last->args) == 0 && same_initrds(e, last)) {
-			menu_drop_last(m);
-			return i;
-		}
-	}
-	return m->n - 1;
-}
-
-/* Every entry once, and the default one a second time "without saving"; the default comes up by itself. */
-static int make_menu(struct plan *p, const struct plan_options *o, struct err *e)
-{
-	const struct menu *from = &p->facts->menu;
-	size_t def = 0, def_here = 0;
-	int r = 0;
-
-	for (size_t i = 0; i < from->n; i++)
-		if (from->entry[i].is_default)
-			def = i;
-	p->menu.timeout_ds = from->timeout_ds ? from->timeout_ds : TIMEOUT_DEFAULT_DS;
-	p->menu.title = xstrdup(*p->facts->source->volume_id ? p->facts->source->volume_id : "livestick");
-	for (size_t i = 0; r == 0 && i < from->n; i++) {
-		r = add_entry(p, &from->entry[i], !o->no_data, o->append, e);
-		if (r == 0) {
-			size_t at = drop_if_twin(&p->menu);
-
-			def_here = i == def ? at : def_here;
-		}
-	}
-	if (r == 0 && !o->no_data)
-		r = add_entry(p, &from->entry[def], false, o->append, e);
-	if (r == 0) {
-		drop_if_twin(&p->menu);
-		menu_set_default(&p->menu, def_here);
-	}
-	return r;
-}
-
-static bool has_serial_console(const struct menu *m)
-{
-	for (size_t i = 0; i < m->n; i++)
-		if (strstr(m->entry[i].args, "console=ttyS"))
-			return true;
-	return false;
-}
-
-static int write_menu(struct plan *p, struct err *e)
-{
-	for (size_t i = 0; i < p->menu.n; i++)
-		if (p->menu.entry[i].is_default)
-			menu_write_switch(p->menu.entry[i].id, p->switch_cfg);
-	menu_write_syslinux_top(&p->menu, has_serial_console(&p->menu), &p->top_cfg);
-	return menu_write_syslinux(&p->menu, &p->slot_cfg, e);
-}
-
-static struct volume_file *add_listed(struct plan *p, struct manifest *m, const char *path, u64 size, struct input in,
-                                      i64 mtime)
-{
-	struct volume_file *f = volume_add(&p->boot_files, path, size, in, mtime);
+	struct volume_file *f = volume_add(v, path, size, in, mtime);
 
 	f->hash = manifest_add_file(m, path, size);
 	return f;
 }
 
-static void add_loader(struct plan *p, struct host *host)
-{
-	struct manifest *m = &p->stick_manifest;
-	const struct blob *sys = &host->syslinux.sys, *c32 = &host->syslinux.c32;
-	struct buf path = { 0 };
-
-	add_listed(p, m, STICK_DIR "/ldlinux.sys", sys->len, input_memory(sys->data), p->time)->system_file = true;
-	add_listed(p, m, STICK_DIR "/ldlinux.c32", c32->len, input_memory(c32->data), p->time)->system_file = true;
-	for (size_t i = 0; i < HOST_MODULES; i++) {
-		buf_clear(&path);
-		buf_addf(&path, STICK_DIR "/%s", host->module_name[i]);
-		add_listed(p, m, path.s, host->module[i].len, input_memory(host->module[i].data), p->time);
-	}
-	buf_free(&path);
-	add_listed(p, m, STICK_DIR "/syslinux.cfg", p->top_cfg.len, input_memory(p->top_cfg.s), p->time);
-	volume_add(&p->boot_files, STICK_DIR "/switch.cfg", sizeof(p->switch_cfg), input_memory(p->switch_cfg),
-	           p->time);
-}
-
 static void add_system(struct plan *p)
 {
+	struct volume_files *v = &p->boot_files;
 	struct manifest *m = &p->slot_manifest;
 
 	for (size_t i = 0; i < p->n_copy; i++) {
 		const struct node *n = p->copy[i].node;
 
 		if (n->type == NODE_DIR)
-			volume_add_dir(&p->boot_files, p->copy[i].path, 0755, n->mtime);
+			volume_add_dir(v, p->copy[i].path, 0755, n->mtime);
 		else
-			add_listed(p, m, p->copy[i].path, n->size, node_input(n), n->mtime);
+			plan_add_listed(v, m, p->copy[i].path, n->size, node_input(n), n->mtime);
 	}
-	add_listed(p, m, STICK_DIR "/a.cfg", p->slot_cfg.len, input_memory(p->slot_cfg.s), p->time);
+	if (p->bios)
+		plan_add_listed(v, m, STICK_DIR "/a.cfg", p->slot_cfg.len, input_memory(p->slot_cfg.s), p->time);
+	if (p->efi)
+		plan_add_listed(v, m, STICK_DIR "/a.grub", p->slot_grub.len, input_memory(p->slot_grub.s), p->time);
 }
 
 static const char *base_name(const char *path)
@@ -262,6 +146,7 @@ static void set_manifests(struct plan *p, const struct plan_options *o)
 	manifest_set(slot, "program", "livestick " LIVESTICK_VERSION);
 
 	manifest_setf(stick, "disk-id", "%08x", p->ids.disk_id);
+	manifest_set(stick, "boot-fs", p->boot_is_ext4 ? "ext4" : "fat32");
 	manifest_set(stick, "boot-uuid", p->medium.boot_uuid);
 	manifest_set(stick, "data-uuid", o->no_data ? "none" : p->medium.data_uuid);
 	manifest_set(stick, "data-label", o->no_data ? "none" : p->data_label);
@@ -273,6 +158,9 @@ static void set_manifests(struct plan *p, const struct plan_options *o)
 /* Last on BOOT, for they hold the digests of all before them; the longer-lived one first. */
 static void add_manifests(struct plan *p)
 {
+	if (p->boot_is_ext4)
+		volume_add(&p->esp_files, STICK_DIR "/esp.manifest", manifest_size(&p->esp_manifest),
+		           manifest_input(&p->esp_manifest), p->time);
 	volume_add(&p->boot_files, STICK_DIR "/stick.manifest", manifest_size(&p->stick_manifest),
 	           manifest_input(&p->stick_manifest), p->time);
 	volume_add(&p->boot_files, STICK_DIR "/a.manifest", manifest_size(&p->slot_manifest),
@@ -294,6 +182,12 @@ static void add_data_files(struct plan *p)
 	}
 }
 
+static u64 boot_size_for(const struct plan *p, u64 extra, u32 sector_size)
+{
+	return p->boot_is_ext4 ? ext4_size_for(&p->boot_files, extra, true)
+	                       : fat32_size_for(&p->boot_files, extra, sector_size);
+}
+
 static struct layout_request layout_wanted(const struct plan *p, const struct plan_stick *stick,
                                            const struct plan_options *o)
 {
@@ -304,8 +198,10 @@ static struct layout_request layout_wanted(const struct plan *p, const struct pl
 		.table = o->table,
 		.sector_size = stick->sector_size,
 		.device_size = stick->size,
-		.boot_one = fat32_size_for(&p->boot_files, BOOT_SPARE, stick->sector_size),
-		.boot_two = fat32_size_for(&p->boot_files, BOOT_SPARE + second, stick->sector_size),
+		.esp = p->boot_is_ext4 ? fat32_size_for(&p->esp_files, ESP_SPARE, stick->sector_size) : 0,
+		.boot_one = boot_size_for(p, BOOT_SPARE, stick->sector_size),
+		.boot_two = boot_size_for(p, BOOT_SPARE + second, stick->sector_size),
+		.boot_max = p->boot_is_ext4 ? EXT4_MAX_SIZE : 0,
 		.slots = p->facts->family->takes_slot ? o->slots : 1,
 		.data = !o->no_data,
 		.data_min = DATA_MIN,
@@ -313,45 +209,95 @@ static struct layout_request layout_wanted(const struct plan *p, const struct pl
 	};
 }
 
-/* FAT's own check comes only with the layout; here it can be said what helps. */
-static int check_file_sizes(const struct plan *p, struct err *e)
+static int too_large_for_fat(void *ctx, const struct node *n)
 {
-	for (size_t i = 0; i < p->n_copy; i++) {
-		const struct node *n = p->copy[i].node;
+	const struct node **large = ctx;
 
-		if (n->size > UINT32_MAX)
-			return fail_source(
-			    e, -EFBIG,
-			    "%s: has %llu bytes, and a file on FAT32 ends below 4 GiB: make it smaller, or split "
-			    "it in two (an ext4 boot partition cannot be made yet)",
-			    p->copy[i].path, (unsigned long long)n->size);
+	if (n->type == NODE_FILE && n->size > FAT32_FILE_MAX)
+		*large = n;
+	return *large != NULL;
+}
+
+/* A file that no FAT32 can hold decides for ext4, unless the user has decided. */
+static int choose_boot_fs(struct plan *p, const struct plan_options *o, struct err *e)
+{
+	const struct node *large = NULL;
+	AUTO_FREE char *path = NULL;
+
+	source_each(p->facts->source, too_large_for_fat, &large);
+	p->boot_is_ext4 = o->boot_fs == BOOT_FS_EXT4 || (o->boot_fs == BOOT_FS_AUTO && large);
+	if (!large || p->boot_is_ext4)
+		return 0;
+	path = node_path(large);
+	return fail_source(e, -EFBIG,
+	                   "%s: has %llu bytes, and a file on FAT32 ends below 4 GiB: leave --boot-fs out, then ext4 is "
+	                   "taken",
+	                   path, (unsigned long long)large->size);
+}
+
+/* A BIOS loader reads sectors of 512 bytes only. */
+static int choose_firmware(struct plan *p, const struct host *host, const struct plan_stick *stick, struct err *e)
+{
+	p->efi = p->facts->efi.why_not ? &host->efi : &p->facts->efi;
+	if (p->efi->from == EFI_NOWHERE)
+		p->efi = NULL;
+	p->bios = stick->sector_size == 512;
+	if (p->bios || p->efi)
+		return 0;
+	return fail_refused(e, -ENOTSUP,
+	                    "the target has sectors of %u bytes, which no BIOS loader boots from, and there is no UEFI "
+	                    "loader: %s",
+	                    stick->sector_size, host->why_no_efi);
+}
+
+static void judge_secure_boot(struct plan *p)
+{
+	const struct efi_loader *l = p->efi ? efi_loader_for(p->efi, EFI_X64) : NULL;
+	size_t n = p->facts->n_kernels;
+	AUTO_FREE const struct efi_image **image = xcalloc(n + 1, sizeof(*image));
+	AUTO_FREE const char **name = xcalloc(n + 1, sizeof(*name));
+	struct secure_boot_chain chain = { .kernels = image, .kernel_names = name, .n_kernels = n };
+
+	p->secure_boot = SECURE_BOOT_NO;
+	if (!l)
+		return;
+	for (size_t i = 0; i < n; i++) {
+		image[i] = p->facts->kernel[i].is_efi_program ? &p->facts->kernel[i].image : NULL;
+		name[i] = p->facts->kernel[i].path;
 	}
-	return 0;
+	chain.first = &l->first_image;
+	chain.second = l->second == l->file ? NULL : &l->second_image;
+	p->secure_boot = secure_boot_judge(&chain, &p->secure_boot_why);
 }
 
 /* Everything but the layout. */
-static int fill(struct plan *p, struct host *host, const struct plan_options *o, struct err *e)
+static int fill(struct plan *p, struct host *host, const struct plan_stick *stick, const struct plan_options *o,
+                struct err *e)
 {
-	int r;
+	int r = choose_firmware(p, host, stick, e);
 
+	if (r == 0)
+		r = choose_boot_fs(p, o, e);
+	if (r < 0)
+		return r;
+	plan_choose_efi_files(p);
+	plan_choose_files(p);
 	make_ids(p, o);
 	make_boot_label(p);
 	r = make_data_label(p, o, e);
 	if (r == 0)
 		r = check_append(o->append, e);
 	if (r == 0)
-		r = make_menu(p, o, e);
-	if (r == 0)
-		r = write_menu(p, e);
+		r = plan_make_menu(p, o, e);
 	if (r < 0)
 		return r;
-	plan_choose_files(p);
+	judge_secure_boot(p);
 	set_manifests(p, o);
-	add_loader(p, host);
+	plan_add_loaders(p, host);
 	add_system(p);
 	add_manifests(p);
 	add_data_files(p);
-	return check_file_sizes(p, e);
+	return 0;
 }
 
 int plan_make(const struct facts *facts, struct host *host, const struct plan_stick *stick,
@@ -362,7 +308,7 @@ int plan_make(const struct facts *facts, struct host *host, const struct plan_st
 	int r;
 
 	p->facts = facts;
-	r = fill(p, host, o, e);
+	r = fill(p, host, stick, o, e);
 	if (r == 0 && o->slots == 2 && !facts->family->takes_slot)
 		r = fail(e, -ENOTSUP, "--slots 2: a %s system boots only from the root of its medium",
 		         facts->family->name);
@@ -387,7 +333,7 @@ int plan_smallest(const struct facts *facts, struct host *host, const struct pla
 	int r;
 
 	p->facts = facts;
-	r = fill(p, host, o, e);
+	r = fill(p, host, &any, o, e);
 	if (r == 0) {
 		wanted = layout_wanted(p, &any, o);
 		*ret_size = layout_smallest(&wanted);
@@ -403,13 +349,23 @@ void plan_free(struct plan *p)
 	menu_free(&p->menu);
 	buf_free(&p->top_cfg);
 	buf_free(&p->slot_cfg);
+	buf_free(&p->grub_top);
+	buf_free(&p->slot_grub);
+	buf_free(&p->grub_stub);
+	buf_free(&p->warnings);
+	buf_free(&p->secure_boot_why);
+	for (size_t i = 0; i < p->n_efi_copy; i++)
+		free(p->efi_copy[i].path);
+	free(p->efi_copy);
 	for (size_t i = 0; i < p->n_copy; i++)
 		free(p->copy[i].path);
 	free(p->copy);
 	free(p->leave);
+	volume_files_free(&p->esp_files);
 	volume_files_free(&p->boot_files);
 	volume_files_free(&p->data_files);
 	manifest_free(&p->slot_manifest);
 	manifest_free(&p->stick_manifest);
+	manifest_free(&p->esp_manifest);
 	free(p);
 }

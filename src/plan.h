@@ -6,6 +6,7 @@
 #ifndef LIVESTICK_PLAN_H
 #define LIVESTICK_PLAN_H
 
+#include "bootinst/secure_boot.h"
 #include "partition/layout.h"
 #include "partition/table.h"
 #include "src/base/id.h"
@@ -14,8 +15,11 @@
 #include "src/host.h"
 #include "src/manifest.h"
 
+enum boot_fs { BOOT_FS_AUTO, BOOT_FS_FAT32, BOOT_FS_EXT4 };
+
 struct plan_options {
 	enum table_type table;
+	enum boot_fs boot_fs;   /* AUTO: FAT32, or ext4 if a file is too large for that */
 	unsigned slots;         /* 0: as many as make sense */
 	bool no_data;           /* no persistence partition */
 	u64 data_size;          /* 0: all that is left */
@@ -36,6 +40,13 @@ struct plan_copy {
 	char *path; /* on BOOT */
 };
 
+/* A UEFI loader's file, or a module of it. */
+struct plan_efi_copy {
+	const struct node *node;    /* in the source's tree, or NULL and */
+	const struct efi_file *efi; /* out of a FAT image or of the host */
+	char *path;
+};
+
 struct plan_leave {
 	const struct node *node; /* a directory stands for all that is in it */
 	const char *why;
@@ -46,25 +57,36 @@ struct plan {
 	const struct facts *facts;
 	struct layout layout;
 	struct table_ids ids;
-	u32 boot_serial;
-	char boot_label[12];
+	bool boot_is_ext4;
+	u32 boot_serial, esp_serial; /* of a FAT32 BOOT, and of the ESP */
+	u8 boot_uuid[16], boot_hash_seed[16]; /* of an ext4 BOOT */
+	char boot_label[17]; /* at most 11 characters on FAT32 */
 	u8 data_uuid[16], data_hash_seed[16];
 	char data_label[17];
 	struct family_medium medium;
 	i64 time;
 
-	struct menu menu; /* as it will be on the stick */
-	struct buf top_cfg, slot_cfg;
-	char switch_cfg[MENU_SWITCH_SIZE];
+	bool bios; /* whether a BIOS can start it: not with sectors of 4096 bytes */
+	const struct efi_set *efi; /* the UEFI loaders; NULL: none */
+	enum secure_boot_verdict secure_boot;
+	struct buf secure_boot_why;
 
+	struct menu menu; /* as it will be on the stick */
+	struct buf top_cfg, slot_cfg;               /* SYSLINUX' */
+	struct buf grub_top, slot_grub, grub_stub; /* GRUB's */
+	char switch_cfg[MENU_SWITCH_SIZE];          /* both loaders' */
+	struct buf warnings; /* lines */
+
+	struct plan_efi_copy *efi_copy;
+	size_t n_efi_copy, cap_efi_copy;
 	struct plan_copy *copy;
 	size_t n_copy, cap_copy;
 	struct plan_leave *leave;
 	size_t n_leave, cap_leave;
-	u64 copy_bytes, leave_bytes;
+	u64 efi_bytes, copy_bytes, leave_bytes;
 
-	struct volume_files boot_files, data_files; /* all that goes onto BOOT and DATA, in the order of writing */
-	struct manifest slot_manifest, stick_manifest;
+	struct volume_files esp_files, boot_files, data_files; /* all that goes onto each, in the order of writing */
+	struct manifest slot_manifest, stick_manifest, esp_manifest;
 };
 
 /*
@@ -81,5 +103,7 @@ MUST_CHECK int plan_smallest(const struct facts *facts, struct host *host, const
 
 /* Where the stick's own things are on BOOT. */
 #define STICK_DIR "/livestick"
+/* GRUB's, wherever GRUB itself looks first. */
+#define GRUB_CFG STICK_DIR "/grub.cfg"
 
 #endif

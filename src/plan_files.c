@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "src/plan_files.h"
-
 #include <fnmatch.h>
+
+#include "src/plan_parts.h"
 
 struct choice {
 	struct plan *plan;
-	const struct node **named; /* kernels and initrds that a menu entry needs */
+	const struct node **named; /* kernels and initrds that a menu entry needs, and what is copied as a loader */
 	size_t n_named, cap_named;
 	const struct node *menu_dir; /* where the source's BIOS menu lies */
+	const struct node *efi_dir, *loader_dir, *grub_dir, *grub2_dir;
 };
 
 static bool is_named(const struct choice *c, const struct node *n)
@@ -18,10 +19,8 @@ static bool is_named(const struct choice *c, const struct node *n)
 	return false;
 }
 
-static void add_named(struct choice *c, const char *path)
+static void add_named(struct choice *c, const struct node *n)
 {
-	const struct node *n = source_find(c->plan->facts->source, path);
-
 	if (!n || is_named(c, n))
 		return;
 	c->named = array_grow(c->named, c->n_named, &c->cap_named, sizeof(*c->named));
@@ -58,13 +57,12 @@ static bool rule_isolinux(const struct choice *c, const struct node *n)
 
 static bool rule_uefi(const struct choice *c, const struct node *n)
 {
-	static const char *const path[] = { "/EFI", "/boot/grub", "/efi.img", "/boot/efi.img" };
-	const struct source *s = c->plan->facts->source;
+	return (c->efi_dir && below(n, c->efi_dir)) || (c->loader_dir && below(n, c->loader_dir));
+}
 
-	for (size_t i = 0; i < ARRAY_SIZE(path); i++)
-		if (source_find(s, path[i]) == n)
-			return true;
-	return false;
+static bool rule_grub(const struct choice *c, const struct node *n)
+{
+	return (c->grub_dir && below(n, c->grub_dir)) || (c->grub2_dir && below(n, c->grub2_dir));
 }
 
 static bool rule_boot_image(const struct choice *c, const struct node *n)
@@ -105,8 +103,9 @@ static const struct {
 } rules[] = {
 	{ "the image's own BIOS loader and menu: the stick has SYSLINUX and a menu of its own", rule_menu_dir },
 	{ "the image's own BIOS loader: the stick has SYSLINUX", rule_isolinux },
-	{ "UEFI loader: this livestick makes sticks that boot by BIOS", rule_uefi },
 	{ "boot image of the CD", rule_boot_image },
+	{ "the image's own UEFI loader and menu: the stick has one", rule_uefi },
+	{ "the image's own GRUB, its menu and look: the stick has a menu of its own", rule_grub },
 	{ "a kernel or initrd that no menu entry names", rule_unnamed_kernel },
 	{ "a symbolic link, which FAT cannot hold", rule_symlink },
 };
@@ -181,21 +180,36 @@ static void walk(struct choice *c, const struct node *dir)
 	}
 }
 
+static void find_dirs(struct choice *c)
+{
+	const struct source *s = c->plan->facts->source;
+	const struct node *config = source_find(s, c->plan->facts->menu_path);
+
+	c->menu_dir = config ? config->parent : NULL;
+	c->efi_dir = source_find(s, "/EFI");
+	c->loader_dir = source_find(s, "/loader");
+	c->grub_dir = source_find(s, "/boot/grub");
+	c->grub2_dir = source_find(s, "/boot/grub2");
+}
+
 void plan_choose_files(struct plan *p)
 {
 	struct choice c = { .plan = p };
 	const struct menu *menu = &p->facts->menu;
-	const struct node *config = source_find(p->facts->source, p->facts->menu_path);
+	const struct source *s = p->facts->source;
 
+	find_dirs(&c);
 	for (size_t i = 0; i < menu->n; i++) {
-		add_named(&c, menu->entry[i].kernel);
+		add_named(&c, source_find(s, menu->entry[i].kernel));
 		for (size_t k = 0; k < menu->entry[i].n_initrds; k++)
-			add_named(&c, menu->entry[i].initrds[k]);
+			add_named(&c, source_find(s, menu->entry[i].initrds[k]));
 	}
-	c.menu_dir = config ? config->parent : NULL;
 	for (size_t i = 0; i < c.n_named; i++)
 		copy(&c, c.named[i]);
-	walk(&c, p->facts->source->root);
+	/* These go onto the stick too, but by plan_loader.c. */
+	for (size_t i = 0; i < p->n_efi_copy; i++)
+		add_named(&c, p->efi_copy[i].node);
+	walk(&c, s->root);
 	for (size_t i = 0; i < p->n_leave; i++) {
 		count(p->leave[i].node, &p->leave[i].bytes, &p->leave[i].files);
 		p->leave_bytes += p->leave[i].bytes;

@@ -40,7 +40,28 @@ int json_print(struct json_object *o, struct err *e)
 
 static const char *role_name(enum part_role role)
 {
-	return role == PART_BOOT ? "BOOT" : "DATA";
+	static const char *const name[] = { [PART_ESP] = "ESP", [PART_BOOT] = "BOOT", [PART_DATA] = "DATA" };
+
+	return name[role];
+}
+
+static bool part_is_fat(const struct plan *p, enum part_role role)
+{
+	return role == PART_ESP || (role == PART_BOOT && !p->boot_is_ext4);
+}
+
+static const char *part_label(const struct plan *p, enum part_role role)
+{
+	return role == PART_ESP ? "ESP" : role == PART_BOOT ? p->boot_label : p->data_label;
+}
+
+/* "ABCD-1234" or 36 characters. */
+static void part_uuid(const struct plan *p, enum part_role role, struct buf *out)
+{
+	if (role == PART_ESP)
+		buf_addf(out, "%04X-%04X", p->esp_serial >> 16, p->esp_serial & 0xffff);
+	else
+		buf_adds(out, role == PART_BOOT ? p->medium.boot_uuid : p->medium.data_uuid);
 }
 
 static void layout_text(const struct plan *p, struct buf *out)
@@ -52,14 +73,78 @@ static void layout_text(const struct plan *p, struct buf *out)
 	buf_addf(out, ", room for %s\n", l->slots == 2 ? "two systems" : "one system");
 	for (size_t i = 0; i < l->n_parts; i++) {
 		const struct part *part = &l->part[i];
-		bool boot = part->role == PART_BOOT;
 
-		buf_addf(out, "  p%zu %s  %-5s at %llu MiB, ", i + 1, role_name(part->role), boot ? "FAT32" : "ext4",
-		         (unsigned long long)(part->start / MIB));
+		buf_addf(out, "  p%zu %s  %-5s at %llu MiB, ", i + 1, role_name(part->role),
+		         part_is_fat(p, part->role) ? "FAT32" : "ext4", (unsigned long long)(part->start / MIB));
 		buf_add_size(out, part->size);
-		buf_addf(out, ", label %s, UUID %s\n", boot ? p->boot_label : p->data_label,
-		         boot ? p->medium.boot_uuid : p->medium.data_uuid);
+		buf_addf(out, ", label %s, UUID ", part_label(p, part->role));
+		part_uuid(p, part->role, out);
+		buf_adds(out, "\n");
 	}
+}
+
+static const char *machine_name(enum efi_machine m)
+{
+	static const char *const name[] = {
+		[EFI_MACHINE_OTHER] = "unknown", [EFI_X64] = "x64", [EFI_IA32] = "ia32", [EFI_AA64] = "aa64"
+	};
+
+	return name[m];
+}
+
+static const char *from_name(enum efi_from from)
+{
+	static const char *const name[] = { [EFI_NOWHERE] = "nowhere", [EFI_FROM_TREE] = "the source",
+		                            [EFI_FROM_IMAGE] = "the source's EFI image", [EFI_FROM_HOST] = "this host" };
+
+	return name[from];
+}
+
+static const char *verdict_name(enum secure_boot_verdict v)
+{
+	static const char *const name[] = { [SECURE_BOOT_YES] = "yes",
+		                            [SECURE_BOOT_PARTLY] = "partly",
+		                            [SECURE_BOOT_NO] = "no",
+		                            [SECURE_BOOT_UNKNOWN] = "unknown" };
+
+	return name[v];
+}
+
+static void uefi_text(const struct plan *p, const struct host *host, struct buf *out)
+{
+	if (!p->efi) {
+		buf_addf(out, "UEFI     no: ");
+		buf_add_escaped(out, host->why_no_efi ? host->why_no_efi : "there is no loader");
+		buf_adds(out, "\n");
+		return;
+	}
+	buf_adds(out, "UEFI     yes (");
+	for (size_t i = 0; i < p->efi->n_loaders; i++) {
+		const struct efi_loader *l = &p->efi->loader[i];
+
+		buf_addf(out, "%s%s", i ? ", " : "", machine_name(l->machine));
+	}
+	buf_addf(out, "), GRUB of %s", from_name(p->efi->from));
+	if (p->efi->from == EFI_FROM_HOST) {
+		buf_adds(out, ", because the source's own loader cannot be used: ");
+		buf_add_escaped(out, p->facts->efi.why_not);
+	}
+	buf_adds(out, "\n");
+	buf_addf(out, "Secure Boot  %s", verdict_name(p->secure_boot));
+	if (p->secure_boot_why.len) {
+		buf_adds(out, ": ");
+		buf_add_escaped(out, p->secure_boot_why.s);
+	}
+	buf_adds(out, "\n");
+}
+
+void render_firmware(const struct plan *p, const struct host *host, struct buf *out)
+{
+	if (p->bios)
+		buf_addf(out, "BIOS     yes, %s\n", p->boot_is_ext4 ? "EXTLINUX" : "SYSLINUX");
+	else
+		buf_addf(out, "BIOS     no: the drive has sectors of %u bytes\n", p->layout.sector_size);
+	uefi_text(p, host, out);
 }
 
 static void menu_text(const struct menu *m, struct buf *out)
@@ -68,6 +153,10 @@ static void menu_text(const struct menu *m, struct buf *out)
 		const struct menu_entry *entry = &m->entry[i];
 
 		buf_addf(out, "  %c ", entry->is_default ? '*' : ' ');
+		if (entry->submenu) {
+			buf_add_escaped(out, entry->submenu);
+			buf_adds(out, " > ");
+		}
 		buf_add_escaped(out, entry->title);
 		buf_adds(out, "\n      ");
 		buf_add_escaped(out, entry->kernel);
@@ -84,8 +173,15 @@ static void menu_text(const struct menu *m, struct buf *out)
 static void files_text(const struct plan *p, struct buf *out)
 {
 	buf_adds(out, "Copied   ");
-	buf_add_size(out, p->copy_bytes);
+	buf_add_size(out, p->efi_bytes + p->copy_bytes);
 	buf_adds(out, "\n");
+	for (size_t i = 0; i < p->n_efi_copy; i++) {
+		const struct plan_efi_copy *c = &p->efi_copy[i];
+
+		buf_addf(out, "  %14llu  ", (unsigned long long)(c->node ? c->node->size : c->efi->size));
+		buf_add_escaped(out, c->path);
+		buf_adds(out, "\n");
+	}
 	for (size_t i = 0; i < p->n_copy; i++) {
 		if (p->copy[i].node->type == NODE_DIR)
 			continue;
@@ -108,11 +204,28 @@ static void files_text(const struct plan *p, struct buf *out)
 	}
 }
 
-void render_plan(const struct plan *p, const struct build *b, struct buf *out)
+static void warnings_text(const struct plan *p, struct buf *out)
+{
+	const char *line = p->warnings.s;
+
+	while (line && *line) {
+		size_t len = strcspn(line, "\n");
+		AUTO_FREE char *one = xstrndup(line, len);
+
+		buf_adds(out, "Warning  ");
+		buf_add_escaped(out, one);
+		buf_adds(out, "\n");
+		line += len + (line[len] == '\n');
+	}
+}
+
+void render_plan(const struct plan *p, const struct host *host, const struct build *b, struct buf *out)
 {
 	layout_text(p, out);
+	render_firmware(p, host, out);
 	buf_addf(out, "Menu     comes up after %u s\n", p->menu.timeout_ds / 10);
 	menu_text(&p->menu, out);
+	warnings_text(p, out);
 	files_text(p, out);
 	for (const char *const *l = p->facts->family->limits; l && *l; l++)
 		buf_addf(out, "Note     %s\n", *l);
@@ -135,6 +248,7 @@ static struct json_object *menu_json(const struct menu *m)
 
 		json_add_text(o, "id", entry->id);
 		json_add_text(o, "title", entry->title);
+		json_add_text(o, "submenu", entry->submenu);
 		json_add_text(o, "kernel", entry->kernel);
 		for (size_t k = 0; k < entry->n_initrds; k++) {
 			AUTO_FREE char *path = escaped(entry->initrds[k]);
@@ -156,34 +270,58 @@ static struct json_object *layout_json(const struct plan *p)
 	for (size_t i = 0; i < p->layout.n_parts; i++) {
 		const struct part *part = &p->layout.part[i];
 		struct json_object *o = json_object_new_object();
-		bool boot = part->role == PART_BOOT;
+		AUTO_BUF struct buf uuid = { 0 };
 
+		part_uuid(p, part->role, &uuid);
 		json_add_text(o, "role", role_name(part->role));
-		json_add_text(o, "fs", boot ? "fat32" : "ext4");
+		json_add_text(o, "fs", part_is_fat(p, part->role) ? "fat32" : "ext4");
 		json_add_bytes(o, "start", part->start);
 		json_add_bytes(o, "size", part->size);
-		json_add_text(o, "label", boot ? p->boot_label : p->data_label);
-		json_add_text(o, "uuid", boot ? p->medium.boot_uuid : p->medium.data_uuid);
+		json_add_text(o, "label", part_label(p, part->role));
+		json_add_text(o, "uuid", uuid.s);
 		json_object_array_add(list, o);
 	}
 	return list;
+}
+
+static void add_copied(struct json_object *list, const char *path, u64 size)
+{
+	struct json_object *o = json_object_new_object();
+
+	json_add_text(o, "path", path);
+	json_add_bytes(o, "size", size);
+	json_object_array_add(list, o);
 }
 
 static struct json_object *copied_json(const struct plan *p)
 {
 	struct json_object *list = json_object_new_array();
 
-	for (size_t i = 0; i < p->n_copy; i++) {
-		struct json_object *o;
+	for (size_t i = 0; i < p->n_efi_copy; i++) {
+		const struct plan_efi_copy *c = &p->efi_copy[i];
 
-		if (p->copy[i].node->type == NODE_DIR)
-			continue;
-		o = json_object_new_object();
-		json_add_text(o, "path", p->copy[i].path);
-		json_add_bytes(o, "size", p->copy[i].node->size);
-		json_object_array_add(list, o);
+		add_copied(list, c->path, c->node ? c->node->size : c->efi->size);
 	}
+	for (size_t i = 0; i < p->n_copy; i++)
+		if (p->copy[i].node->type != NODE_DIR)
+			add_copied(list, p->copy[i].path, p->copy[i].node->size);
 	return list;
+}
+
+static struct json_object *firmware_json(const struct plan *p, const struct host *host)
+{
+	struct json_object *o = json_object_new_object(), *machines = json_object_new_array();
+
+	json_add_bool(o, "bios", p->bios);
+	json_add_bool(o, "uefi", p->efi != NULL);
+	json_add_text(o, "uefi_loader_from", p->efi ? from_name(p->efi->from) : "");
+	json_add_text(o, "uefi_why_not", p->efi ? "" : host->why_no_efi);
+	for (size_t i = 0; p->efi && i < p->efi->n_loaders; i++)
+		json_object_array_add(machines, json_object_new_string(machine_name(p->efi->loader[i].machine)));
+	json_object_object_add(o, "uefi_machines", machines);
+	json_add_text(o, "secure_boot", verdict_name(p->secure_boot));
+	json_add_text(o, "secure_boot_why", p->secure_boot_why.s);
+	return o;
 }
 
 static struct json_object *left_json(const struct plan *p)
@@ -203,7 +341,7 @@ static struct json_object *left_json(const struct plan *p)
 	return list;
 }
 
-struct json_object *render_plan_json(const struct plan *p, const struct build *b)
+struct json_object *render_plan_json(const struct plan *p, const struct host *host, const struct build *b)
 {
 	struct json_object *o = json_object_new_object();
 
@@ -211,8 +349,10 @@ struct json_object *render_plan_json(const struct plan *p, const struct build *b
 	json_add_bytes(o, "size", p->layout.device_size);
 	json_object_object_add(o, "slots", json_object_new_int((int)p->layout.slots));
 	json_object_object_add(o, "partitions", layout_json(p));
+	json_object_object_add(o, "firmware", firmware_json(p, host));
 	json_object_object_add(o, "menu", menu_json(&p->menu));
-	json_add_bytes(o, "copied_bytes", p->copy_bytes);
+	json_add_text(o, "warnings", p->warnings.s);
+	json_add_bytes(o, "copied_bytes", p->efi_bytes + p->copy_bytes);
 	json_object_object_add(o, "copied", copied_json(p));
 	json_add_bytes(o, "left_out_bytes", p->leave_bytes);
 	json_object_object_add(o, "left_out", left_json(p));
@@ -276,6 +416,15 @@ struct json_object *render_scan_json(const struct scan *s)
 	return o;
 }
 
+static void add_warnings(char *const *text, size_t n, struct buf *out)
+{
+	for (size_t i = 0; i < n; i++) {
+		buf_adds(out, "Warning  ");
+		buf_add_escaped(out, text[i]);
+		buf_adds(out, "\n");
+	}
+}
+
 void render_facts(const struct facts *f, struct buf *out)
 {
 	buf_adds(out, "Source   ");
@@ -296,10 +445,16 @@ void render_facts(const struct facts *f, struct buf *out)
 	buf_add_escaped(out, f->menu_path);
 	buf_adds(out, "\n");
 	menu_text(&f->menu, out);
-	for (size_t i = 0; i < f->source->n_warnings; i++) {
-		buf_adds(out, "Warning  ");
-		buf_add_escaped(out, f->source->warnings[i]);
-		buf_adds(out, "\n");
+	add_warnings(f->source->warnings, f->source->n_warnings, out);
+	add_warnings(f->warnings, f->n_warnings, out);
+}
+
+static void warnings_json(char *const *text, size_t n, struct json_object *list)
+{
+	for (size_t i = 0; i < n; i++) {
+		AUTO_FREE char *safe = escaped(text[i]);
+
+		json_object_array_add(list, json_object_new_string(safe));
 	}
 }
 
@@ -316,11 +471,8 @@ struct json_object *render_facts_json(const struct facts *f)
 	json_add_bool(o, "family_forced", f->family_forced);
 	json_add_text(o, "menu_path", f->menu_path);
 	json_object_object_add(o, "menu", menu_json(&f->menu));
-	for (size_t i = 0; i < f->source->n_warnings; i++) {
-		AUTO_FREE char *text = escaped(f->source->warnings[i]);
-
-		json_object_array_add(warnings, json_object_new_string(text));
-	}
+	warnings_json(f->source->warnings, f->source->n_warnings, warnings);
+	warnings_json(f->warnings, f->n_warnings, warnings);
 	json_object_object_add(o, "warnings", warnings);
 	return o;
 }

@@ -9,8 +9,11 @@
 #include "src/build.h"
 
 /* The plan: partitions, menu, files copied and left out, what will be written. `b` may be NULL. */
-void render_plan(const struct plan *p, const struct build *b, struct buf *out);
-struct json_object *render_plan_json(const struct plan *p, const struct build *b);
+void render_plan(const struct plan *p, const struct host *host, const struct build *b, struct buf *out);
+struct json_object *render_plan_json(const struct plan *p, const struct host *host, const struct build *b);
+
+/* Which firmware will start the stick, and why not the others. */
+void render_firmware(const struct plan *p, const struct host *host, struct buf *out);
 
 /* What is on a device. */
 void render_scan(const struct scan *s, struct buf *out);

@@ -18,7 +18,9 @@ struct state {
 
 static const struct verb_option options[] = {
 	{ "size", "SIZE", "make the image file TARGET of this size (8G, 512M)" },
+	{ "sector-size", "512|4096", "sectors of the drive that an image file is for (512)" },
 	{ "table", "mbr|gpt", "partition table (mbr)" },
+	{ "boot-fs", "fat32|ext4", "file system of the boot partition (fat32; ext4 if a file has 4 GiB or more)" },
 	{ "persist-size", "SIZE", "size of the persistence partition (all that is left)" },
 	{ "persist-label", "NAME", "its label (one of the stick's own)" },
 	{ "no-persist", NULL, "no persistence partition: nothing is kept" },
@@ -80,6 +82,12 @@ static int set_value(struct state *s, const char *option, const char *value, str
 	if (strcmp(option, "table") == 0) {
 		r = one_of(option, value, "mbr", "gpt", e);
 		plan->table = r == 1 ? TABLE_GPT : TABLE_MBR;
+	} else if (strcmp(option, "boot-fs") == 0) {
+		r = one_of(option, value, "fat32", "ext4", e);
+		plan->boot_fs = r == 1 ? BOOT_FS_EXT4 : BOOT_FS_FAT32;
+	} else if (strcmp(option, "sector-size") == 0) {
+		r = one_of(option, value, "512", "4096", e);
+		s->request.sector_size = r == 1 ? 4096 : 512;
 	} else if (strcmp(option, "slots") == 0) {
 		r = one_of(option, value, "1", "2", e);
 		plan->slots = (unsigned)r + 1;
@@ -200,7 +208,7 @@ static struct json_object *result_json(const struct create_job *j)
 	json_add_bool(o, "written", j->state == STICK_COMPLETE);
 	json_object_object_add(o, "source", render_facts_json(&j->facts));
 	json_object_object_add(o, "holds_now", render_scan_json(&j->scan));
-	json_object_object_add(o, "plan", render_plan_json(j->plan, &j->build));
+	json_object_object_add(o, "plan", render_plan_json(j->plan, &j->host, &j->build));
 	return o;
 }
 
@@ -214,7 +222,7 @@ static int show_plan(const struct state *s, const struct create_job *j, struct e
 	buf_adds(&text, "Target   ");
 	buf_add_escaped(&text, j->request->target);
 	buf_adds(&text, "\n");
-	render_plan(j->plan, &j->build, &text);
+	render_plan(j->plan, &j->host, &j->build, &text);
 	fputs(text.s, stdout);
 	return finish_stdout(e);
 }
@@ -234,6 +242,7 @@ static int show_result(const struct state *s, const struct create_job *j, struct
 	else
 		buf_add_size(&text, layout_part(&j->plan->layout, PART_DATA)->size);
 	buf_adds(&text, j->request->plan.no_data ? "\n" : " for what is to be kept\n");
+	render_firmware(j->plan, &j->host, &text);
 	fputs(text.s, stdout);
 	return finish_stdout(e);
 }

@@ -157,7 +157,8 @@ static int plan_of(const struct facts *f, struct host *host, struct plan **ret_p
 	return r < 0 ? r : plan_make(f, host, &stick, &o, ret_plan, e);
 }
 
-static int show_source(const struct state *s, const struct facts *f, const struct plan *p, u64 smallest, struct err *e)
+static int show_source(const struct state *s, const struct facts *f, const struct host *host, const struct plan *p,
+                       u64 smallest, struct err *e)
 {
 	AUTO_BUF struct buf text = { 0 };
 
@@ -167,14 +168,14 @@ static int show_source(const struct state *s, const struct facts *f, const struc
 		json_add_text(o, "what", "source");
 		json_object_object_add(o, "source", render_facts_json(f));
 		json_add_bytes(o, "smallest_stick", smallest);
-		json_object_object_add(o, "plan", render_plan_json(p, NULL));
+		json_object_object_add(o, "plan", render_plan_json(p, host, NULL));
 		return json_print(o, e);
 	}
 	render_facts(f, &text);
 	buf_adds(&text, "Needs    a stick of ");
 	buf_add_size(&text, smallest);
 	buf_adds(&text, " at least; on one as small:\n");
-	render_plan(p, NULL, &text);
+	render_plan(p, host, NULL, &text);
 	fputs(text.s, stdout);
 	return finish_stdout(e);
 }
@@ -189,11 +190,11 @@ static int inspect_source(const struct state *s, const char *path, struct err *e
 
 	if (r < 0)
 		return r;
-	r = host_load(false, &host, e);
+	r = host_load(false, facts.efi.why_not != NULL, &host, e);
 	if (r == 0)
 		r = plan_of(&facts, &host, &plan, &smallest, e);
 	if (r == 0)
-		r = show_source(s, &facts, plan, smallest, e);
+		r = show_source(s, &facts, &host, plan, smallest, e);
 	plan_free(plan);
 	host_free(&host);
 	facts_free(&facts);

@@ -43,7 +43,7 @@ class Failed(Exception):
     pass
 
 
-def qemu_args(image, bus="usb", firmware="bios", snapshot=False, mem=1024, smp=2, scratch=None):
+def qemu_args(image, bus="usb", firmware="bios", snapshot=False, mem=1024, smp=2, sector_size=512, scratch=None):
     machine, code, variables = FIRMWARE[firmware]
     # RDRAND, else getrandom() blocks. Not "max": emulated AVX makes every boot twice as long
     cpu = "qemu64,+rdrand"
@@ -59,7 +59,9 @@ def qemu_args(image, bus="usb", firmware="bios", snapshot=False, mem=1024, smp=2
                  "-drive", "if=pflash,unit=1,format=raw,file=" + own.replace(",", ",,")]
     if firmware == "secureboot":
         args += ["-global", "driver=cfi.pflash01,property=secure,value=on"]
-    return args + BUS[bus]
+    device = list(BUS[bus])
+    device[-1] += ",logical_block_size=%d,physical_block_size=%d" % (sector_size, max(sector_size, 512))
+    return args + device
 
 
 class Guest:
@@ -189,6 +191,7 @@ def main():
     parser.add_argument("--firmware", choices=FIRMWARE, default="bios")
     parser.add_argument("--snapshot", action=argparse.BooleanOptionalAction, default=False,
                         help="discard what the guest writes (default: the image is written)")
+    parser.add_argument("--sector-size", type=int, choices=(512, 4096), default=512, help="of the emulated drive")
     parser.add_argument("--mem", type=int, default=1024, help="MiB")
     parser.add_argument("--timeout", type=int, default=180, help="seconds for the whole run")
     parser.add_argument("--log", help="file for the raw console")
@@ -201,7 +204,7 @@ def main():
         signal.signal(number, lambda *_: sys.exit(1))
 
     guest = Guest(opt.image, opt.timeout, opt.log, bus=opt.bus, firmware=opt.firmware, snapshot=opt.snapshot,
-                  mem=opt.mem)
+                  mem=opt.mem, sector_size=opt.sector_size)
     try:
         with guest:
             if opt.cmd or opt.shutdown or not opt.expect:

@@ -37,6 +37,31 @@ struct volume_file *volume_find(const struct volume_files *v, const char *path)
 	return NULL;
 }
 
+/* The first `len` bytes of `path` as some path in the list has them; a path that goes on does so with a slash. */
+static const char *spelled(const struct volume_files *v, const char *path, size_t len)
+{
+	for (size_t i = 0; i < v->n; i++) {
+		const char *p = v->file[i].path;
+
+		if (strncasecmp(p, path, len) == 0 && (p[len] == '/' || !p[len]))
+			return p;
+	}
+	return NULL;
+}
+
+char *volume_spelling(const struct volume_files *v, const char *path)
+{
+	char *ret = xstrdup(path);
+
+	for (size_t len = 1; len <= strlen(ret); len++) {
+		const char *known = ret[len] == '/' || !ret[len] ? spelled(v, ret, len) : NULL;
+
+		if (known)
+			memcpy(ret, known, len);
+	}
+	return ret;
+}
+
 void volume_files_free(struct volume_files *v)
 {
 	for (size_t i = 0; i < v->n; i++)

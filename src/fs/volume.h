@@ -30,6 +30,11 @@ struct volume_file *volume_add(struct volume_files *v, const char *path, u64 siz
 struct volume_file *volume_add_dir(struct volume_files *v, const char *path, u16 mode, i64 mtime);
 /* NULL if there is none; letters match exactly. */
 struct volume_file *volume_find(const struct volume_files *v, const char *path);
+/*
+ * `path` in the spelling that the list has already: on FAT, names that differ only in the case of letters are one.
+ * Directories that are not in the list keep theirs. The caller frees.
+ */
+MUST_CHECK char *volume_spelling(const struct volume_files *v, const char *path);
 void volume_files_free(struct volume_files *v);
 
 #endif

@@ -4,12 +4,12 @@
  * start of the device; a device has no position. Ranges are checked here, in one place.
  *
  * What stands behind the seam: a block device or a plain file (device_open), memory (device_new_memory), a partition
- * of another device (device_new_window), and for the tests a recorder and a device that fails (device_test.h).
+ * of another device (device_new_window), a file inside a source (device_new_input), and for the tests a recorder and a device that fails (device_test.h).
  */
 #ifndef LIVESTICK_MEDIA_DEVICE_H
 #define LIVESTICK_MEDIA_DEVICE_H
 
-#include "src/base/err.h"
+#include "src/base/input.h"
 
 struct device;
 
@@ -52,6 +52,9 @@ int device_memory_each(struct device *d, int (*fn)(void *ctx, u64 off, const u8 
 
 /* A part of another device, which must outlive it; offsets count from the start of the part. */
 struct device *device_new_window(struct device *under, const char *name, u64 off, u64 size);
+
+/* `size` bytes of an input, for reading only. What the input refers to must outlive the device. */
+struct device *device_new_input(const char *name, struct input in, u64 size);
 
 /*
  * -ERANGE: outside the device, nothing was done; else what the system says, and a part may have been done. Writes are

@@ -79,6 +79,11 @@ static int read_node(struct source *s, const struct node *n, u64 off, void *buf,
 	return 0;
 }
 
+static int read_bytes(struct source *s, u64 off, void *buf, size_t len, struct err *e)
+{
+	return iso_read_at((struct iso *)s, off, buf, len, e);
+}
+
 static int stat_image(int fd, u64 *ret_size, struct timespec *ret_mtime, bool *ret_is_block, struct err *e)
 {
 	struct stat st;
@@ -122,7 +127,12 @@ static void free_iso(struct source *s)
 	free(iso);
 }
 
-static const struct source_ops iso_ops = { .read = read_node, .changed = image_changed, .free = free_iso };
+static const struct source_ops iso_ops = {
+	.read = read_node,
+	.read_image = read_bytes,
+	.changed = image_changed,
+	.free = free_iso,
+};
 
 int iso_cut_short(struct iso *iso, u64 needed, struct err *e)
 {

@@ -140,6 +140,7 @@ static void add_image(struct finding *f, u8 platform, bool from_table, u64 off, 
 	b->from_table = from_table;
 	b->off = off;
 	b->len = len;
+	b->source = s;
 }
 
 static void take_entry(struct finding *f, u8 platform, const u8 *p)

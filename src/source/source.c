@@ -222,6 +222,21 @@ struct input node_input(const struct node *n)
 	return (struct input){ .read = node_read, .ctx = (void *)n };
 }
 
+static int boot_image_read(void *ctx, u64 off, void *buf, size_t len, struct err *e)
+{
+	const struct boot_image *b = ctx;
+	int r = -ERANGE;
+
+	if (off <= b->len && len <= b->len - off)
+		r = b->source->ops->read_image(b->source, b->off + off, buf, len, e);
+	return r < 0 ? fail_source(e, r, "%s: boot image", b->source->path) : 0;
+}
+
+struct input boot_image_input(const struct boot_image *b)
+{
+	return (struct input){ .read = boot_image_read, .ctx = (void *)b };
+}
+
 int node_load(const struct node *n, size_t max, char **ret_text, size_t *ret_len, struct err *e)
 {
 	AUTO_FREE char *text = NULL;

@@ -10,6 +10,8 @@
 
 #include "src/base/input.h"
 
+struct source;
+
 enum node_type { NODE_FILE, NODE_DIR, NODE_SYMLINK };
 
 /* A stretch of an image file, in bytes. */
@@ -40,12 +42,13 @@ struct boot_image {
 	enum { BOOT_IMAGE_BIOS, BOOT_IMAGE_EFI, BOOT_IMAGE_OTHER } platform;
 	bool from_table; /* found in the partition table, not in the boot catalogue */
 	u64 off, len; /* bytes of the image; inside it. `len` may be too large: the catalogue often does not know it */
+	struct source *source;
 };
-
-struct source;
 
 struct source_ops {
 	int (*read)(struct source *s, const struct node *n, u64 off, void *buf, size_t len, struct err *e);
+	/* Bytes of the image itself. NULL: it is none. */
+	int (*read_image)(struct source *s, u64 off, void *buf, size_t len, struct err *e);
 	int (*changed)(struct source *s, struct err *e);
 	void (*free)(struct source *s);
 };
@@ -88,6 +91,8 @@ const struct node *source_find(const struct source *s, const char *path);
 MUST_CHECK char *node_path(const struct node *n);
 /* A file's bytes. */
 struct input node_input(const struct node *n);
+/* The bytes of a boot image. */
+struct input boot_image_input(const struct boot_image *b);
 /*
  * The whole of a small file, NUL-terminated; -EFBIG over `max` bytes. The caller frees. `ret_len` may be NULL; a text
  * that holds a NUL is longer than strlen() says.

@@ -4,7 +4,7 @@
 set -eu
 out=$(realpath "$1")
 cd "$(dirname "$0")/../fixtures/menus"
-for menu in grub-*/; do
+for menu in grub-*/ bls-*/; do
 	menu=${menu%/}
 	for first in $(cd "$menu" && find . -name grub.cfg -o -name loopback.cfg -o -name '*.conf'); do
 		{

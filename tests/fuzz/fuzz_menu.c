@@ -62,6 +62,7 @@ static void check_menu(const struct menu *m)
 		n_default += n->is_default;
 		need(strlen(n->id) <= MENU_ID_MAX &&
 		     strspn(n->id, "abcdefghijklmnopqrstuvwxyz0123456789-_") == strlen(n->id));
+		need(!n->submenu || (*n->submenu && !strpbrk(n->submenu, "\r\n\x1b\x7f")));
 		need(*n->id && strlen(n->args) <= MENU_ARGS_MAX && !strpbrk(n->title, "\r\n\x1b"));
 		check_path(n->kernel);
 		for (size_t k = 0; k < n->n_initrds; k++)
@@ -70,11 +71,35 @@ static void check_menu(const struct menu *m)
 	need(n_default == (m->n > 0) && m->n <= 1000);
 }
 
+/* What is written for SYSLINUX is read as the same entries. */
+static void check_written(const struct menu *m, const char *text, size_t len)
+{
+	struct files files = { text ? text : "", len };
+	const struct menu_loader l = { load, &files };
+	CLEANUP(menu_free) struct menu again = { 0 };
+	AUTO_ERR struct err e = { 0 };
+
+	if (len > MIB)
+		return;
+	need(menu_read_syslinux(&l, "/isolinux/isolinux.cfg", &again, &e) == 0 && again.n == m->n);
+	check_menu(&again);
+	for (size_t i = 0; i < m->n; i++) {
+		size_t k = 0;
+
+		while (k < again.n && strcmp(again.entry[k].id, m->entry[i].id) != 0)
+			k++;
+		need(k < again.n && strcmp(again.entry[k].args, m->entry[i].args) == 0 &&
+		     strcmp(again.entry[k].kernel, m->entry[i].kernel) == 0 &&
+		     again.entry[k].n_initrds == m->entry[i].n_initrds &&
+		     !again.entry[k].submenu == (!m->entry[i].submenu || m->entry[i].is_default));
+	}
+}
+
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 {
 	struct files files = { (const char *)data, size };
 	const struct menu_loader l = { load, &files };
-	AUTO_BUF struct buf out = { 0 };
+	AUTO_BUF struct buf out = { 0 }, warnings = { 0 };
 	AUTO_ERR struct err e = { 0 };
 	CLEANUP(menu_free) struct menu m = { 0 };
 
@@ -84,8 +109,13 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	}
 	need(!e.text);
 	check_menu(&m);
-	menu_write_syslinux_top(&m, true, &out);
 	if (menu_write_syslinux(&m, &out, &e) < 0)
+		need(e.text != NULL);
+	else
+		check_written(&m, out.s, out.len);
+	err_clear(&e);
+	buf_clear(&out);
+	if (menu_write_grub(&m, "linux", &out, &warnings, &e) < 0)
 		need(e.text != NULL);
 	return 0;
 }

@@ -115,11 +115,17 @@ names_collide() {
     bad_source 5 'clash.iso: .*README.*readme|clash.iso: .*readme.*README' clash.iso
 }
 
-file_of_4_gib() {
-    live_tree big && truncate -s 4G big/live/filesystem.squashfs
+# A file that no FAT32 holds: ext4 is taken, unless the user wants FAT32.
+file_of_5_gib() {
+    live_tree big && truncate -s 5G big/live/filesystem.squashfs
     truncate -s 12G t12.img
-    refuses 5 'big: .*/live/filesystem.squashfs: has 4294967296 bytes' \
-        "$LIVESTICK" create --yes --quiet big t12.img
+    refuses 5 'big: /live/filesystem.squashfs: has 5368709120 bytes' \
+        "$LIVESTICK" create --yes --quiet --boot-fs fat32 big t12.img
+    [ "$(stat -c %b t12.img)" -eq 0 ] || fail "something was written"
+    "$LIVESTICK" create --dry-run --json big t12.img >plan.json
+    jq -e '[.plan.partitions[] | .role + " " + .fs] == ["ESP fat32", "BOOT ext4", "DATA ext4"]' plan.json
+    jq -e '.plan.partitions[1].size > 5368709120 and .plan.bytes_to_write > 5368709120' plan.json
+    jq -e '.plan.firmware | .bios and .uefi' plan.json
     [ "$(stat -c %b t12.img)" -eq 0 ] || fail "something was written"
 }
 
@@ -251,7 +257,7 @@ check no-squashfs no_squashfs
 check path-with-dots path_with_dots
 check menu-leads-out menu_leads_out
 check names-collide names_collide
-check file-of-4-gib file_of_4_gib
+check file-of-5-gib file_of_5_gib
 check target-too-small target_too_small
 check target-missing target_missing
 check target-exists-with-size target_exists_with_size

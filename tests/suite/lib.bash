@@ -8,19 +8,46 @@ tmp=$(mktemp -d "${TMPDIR:-/var/tmp}/livestick-test.XXXXXX")
 trap 'rm -rf "$tmp"' EXIT
 suite_failed=0
 
-check() {
-    local name=$1 status
-    shift
-    # Not as the condition of an `if`: bash would ignore errexit in all of it.
-    (set -e; cd "$tmp"; "$@") >"$tmp/.log" 2>&1
-    status=$?
-    if [ "$status" -eq 0 ]; then
-        echo "ok $name"
+# Not as the condition of an `if`: bash would ignore errexit in all of it.
+run_in() {      # DIRECTORY LOG FUNCTION ARGS...
+    local dir=$1 log=$2
+    shift 2
+    (set -e; cd "$dir"; "$@") >"$log" 2>&1
+}
+
+verdict() {     # NAME STATUS LOG
+    if [ "$2" -eq 0 ]; then
+        echo "ok $1"
     else
-        sed 's/^/# /' "$tmp/.log" | tail -40
-        echo "not ok $name"
+        sed 's/^/# /' "$3" | tail -40
+        echo "not ok $1"
         suite_failed=1
     fi
+}
+
+check() {
+    local name=$1
+    shift
+    run_in "$tmp" "$tmp/.log" "$@"
+    verdict "$name" $? "$tmp/.log"
+}
+
+# together "NAME FUNCTION ARGS"...: each in a directory of its own, two at a time; told in their order.
+together() {
+    local line name running=0
+    for line in "$@"; do
+        name=${line%% *}
+        mkdir "$tmp/$name"
+        if [ $running -eq 2 ]; then wait -n; running=1; fi
+        # shellcheck disable=SC2086
+        (run_in "$tmp/$name" "$tmp/$name/.log" ${line#* }; echo $? >"$tmp/$name/.status") &
+        running=$((running + 1))
+    done
+    wait
+    for line in "$@"; do
+        name=${line%% *}
+        verdict "$name" "$(cat "$tmp/$name/.status")" "$tmp/$name/.log"
+    done
 }
 
 skip() { echo "skip $1: $2"; }

@@ -14,78 +14,132 @@ cut_part() {
     dd if="$1" of="$3" bs=1M skip="$start" count="$size" conv=sparse status=none
 }
 
+# number IMAGE ROLE: which partition is ESP, BOOT or DATA (with an ESP: 1, 2, 3; without one: -, 1, 2)
+number() {
+    local n
+    n=$(sfdisk -J "$1" | jq '.partitiontable.partitions | length')
+    case $2:$n in
+    ESP:3) echo 1 ;;
+    BOOT:3 | DATA:2) echo 2 ;;
+    DATA:3) echo 3 ;;
+    BOOT:*) echo 1 ;;
+    esac
+}
+
 judge_tables() {
+    local boot=fat32 n
+    [ -n "$(number "$1" ESP)" ] && boot="ext[24]" # without a journal parted says ext2
     sfdisk --verify "$1" 2>&1 | tee verify.log
     ! grep -Eiv 'no errors detected|unallocated' verify.log | grep -i 'error\|overlap\|wrong\|beyond'
     parted -sm "$1" unit B print >parted.log 2>&1 </dev/null || { cat parted.log; return 1; }
     ! grep -i 'error\|warning' parted.log
-    [ "$(grep -c '^[12]:' parted.log)" -eq 2 ]
     grep -q '^1:1048576B:.*:fat32:' parted.log
-    grep -q '^2:.*:ext4:' parted.log
+    grep -q "^$(number "$1" BOOT):.*:$boot:" parted.log
+    grep -q "^$(number "$1" DATA):.*:ext4:" parted.log
 }
 
-judge_file_systems() {
-    local n
-    cut_part "$1" 1 p1.img
-    fsck.fat -n p1.img >fsck.log || { cat fsck.log; return 1; }
+# unpack_fat FILE DIRECTORY, unpack_ext4 FILE DIRECTORY
+unpack_fat() {
+    fsck.fat -n "$1" >fsck.log || { cat fsck.log; return 1; }
     [ "$(wc -l <fsck.log)" -eq 2 ] || { cat fsck.log; fail "fsck.fat has something to say"; }
-    cut_part "$1" 2 p2.img
-    e2fsck -fn p2.img || return 1
-    [ "$(debugfs -R 'cat /persistence.conf' p2.img 2>/dev/null)" = "/ union" ]
+    mcopy -s -Q -m -n -i "$1" ::/ "$2"
+}
+unpack_ext4() {
+    e2fsck -fn "$1" || return 1
+    debugfs -R "rdump / $2" "$1" 2>&1 | grep -v '^debugfs ' >debugfs.log || true
+    [ ! -s debugfs.log ] || { cat debugfs.log; fail "debugfs has something to say"; }
+    rmdir "$2/lost+found"
 }
 
-# The files on BOOT are those of the ISO, byte for byte, but for what the plan leaves out and for our own directory.
+# Cuts the partitions out: boot.img, data.img, esp.img, and the files of BOOT and of the ESP as directories boot, esp.
+judge_file_systems() {
+    local esp
+    rm -rf boot esp && mkdir boot esp
+    esp=$(number "$1" ESP)
+    cut_part "$1" "$(number "$1" BOOT)" boot.img
+    cut_part "$1" "$(number "$1" DATA)" data.img
+    if [ -n "$esp" ]; then
+        cut_part "$1" "$esp" esp.img
+        unpack_fat esp.img esp
+        unpack_ext4 boot.img boot
+    else
+        unpack_fat boot.img boot
+    fi
+    e2fsck -fn data.img || return 1
+    [ "$(debugfs -R 'cat /persistence.conf' data.img 2>/dev/null)" = "/ union" ]
+}
+
+# The files on BOOT (and the ESP) are those of the ISO, byte for byte, but for what the plan leaves out, for our own
+# directory, and for GRUB's configurations, which are all alike and lead to ours.
 judge_files() {
-    local image=$1 iso=$2 plan=$3
-    rm -rf have want && mkdir have want
-    mcopy -s -Q -m -n -i p1.img ::/ have
+    local iso=$1 plan=$2 cfg
+    rm -rf have want && mkdir want && cp -a boot have
+    rm -r have/livestick
+    cp -a esp/. have && rm -rf have/livestick
+    find have -name grub.cfg | while read -r cfg; do
+        cmp "$cfg" "$(find have -name grub.cfg | head -1)"
+        grep -q 'configfile /livestick/grub.cfg' "$cfg"
+    done
+    find have -name grub.cfg -delete
     osirrox_log=$(xorriso -osirrox on -indev "$iso" -extract / want 2>&1) || { echo "$osirrox_log"; return 1; }
     chmod -R u+rwX want
     jq -r '.plan.left_out[].path' "$plan" | while read -r path; do rm -r "want$path"; done
-    rm -r have/livestick
-    find want -type d -empty -delete
+    find want have -type d -empty -delete
     diff -r have want
-    (cd want && find . -type f -printf '%s %p\n' | sort) >want.list
-    mdir -/ -b -i p1.img :: | grep -v '/$' | grep -v '^::/livestick/' | sed 's|^::|.|' | sort >mdir.list
-    sed 's/^[0-9]* //' want.list | sort | diff - mdir.list
+    (cd want && find . -type f -printf '%s\n' | awk '{ n += $1 } END { print n }') >want.bytes
+    jq .plan.copied_bytes "$plan" | diff - want.bytes
 }
 
-# Each line of both manifests against what mtools reads.
+# Each line of a manifest against what the judges' programs have read. judge_manifest DIRECTORY NAME
+judge_manifest() {
+    local m=$1/livestick/$2.manifest
+    sed -n 's|^file \([0-9a-f]*\) [0-9]* /|\1  |p' "$m" >sums
+    [ -s sums ]
+    (cd "$1" && sha256sum --quiet -c ../sums)
+    head -n -1 "$m" | sha256sum | cut -c1-64 >end
+    grep -q "^end $(cat end)$" "$m"
+    awk '$1 == "file" { print $3 }' "$m" >sizes
+    diff sizes <(sed -n "s|^file [0-9a-f]* [0-9]* /|$1/|p" "$m" | xargs -d '\n' stat -c %s)
+}
+
+# Nothing lies there that is in no manifest, but the manifests and the switch.
 judge_manifests() {
-    local m
-    rm -rf all && mkdir all && mcopy -s -Q -n -i p1.img ::/ all
-    for m in a stick; do
-        sed -n 's|^file \([0-9a-f]*\) [0-9]* /|\1  |p' "all/livestick/$m.manifest" >sums
-        [ -s sums ]
-        (cd all && sha256sum --quiet -c ../sums)
-        head -n -1 "all/livestick/$m.manifest" | sha256sum | cut -c1-64 >end
-        grep -q "^end $(cat end)$" "all/livestick/$m.manifest"
-        awk '$1 == "file" { print $3 }' "all/livestick/$m.manifest" >sizes
-        diff sizes <(sed -n 's|^file [0-9a-f]* [0-9]* /|all/|p' "all/livestick/$m.manifest" | xargs -d '\n' stat -c %s)
-    done
-    # Nothing lies on BOOT that is in no manifest, but the manifests and the switch.
-    cat all/livestick/{a,stick}.manifest | sed -n 's|^file [0-9a-f]* [0-9]* ||p' | sort >listed
-    (cd all && find . -type f ! -name '*.manifest' ! -name switch.cfg) | sed 's/^\.//' | sort | diff listed -
+    judge_manifest boot a
+    judge_manifest boot stick
+    cat boot/livestick/{a,stick}.manifest | sed -n 's|^file [0-9a-f]* [0-9]* ||p' | sort >listed
+    (cd boot && find . -type f ! -name '*.manifest' ! -name switch.cfg) | sed 's/^\.//' | sort | diff listed -
+    [ -d esp/livestick ] || return 0
+    judge_manifest esp esp
+    sed -n 's|^file [0-9a-f]* [0-9]* ||p' esp/livestick/esp.manifest | sort >listed
+    (cd esp && find . -type f ! -name '*.manifest') | sed 's/^\.//' | sort | diff listed -
 }
 
 judge_loader() {
     local code=mbr.bin
     [ "$2" = gpt ] && code=gptmbr.bin
     cmp -n 440 "$1" "/usr/lib/syslinux/mbr/$code"
-    [ "$(mtype -i p1.img ::/livestick/switch.cfg | wc -c)" -eq 512 ]
-    mcopy -Q -n -i p1.img ::/livestick/menu.c32 menu.c32 && cmp menu.c32 /usr/lib/syslinux/modules/bios/menu.c32
-    mattrib -i p1.img ::/livestick/ldlinux.sys | grep -q 'S *H *R'
+    [ "$(wc -c <boot/livestick/switch.cfg)" -eq 512 ]
+    cmp boot/livestick/menu.c32 /usr/lib/syslinux/modules/bios/menu.c32
+    grub-script-check boot/livestick/grub.cfg
+    grub-script-check boot/livestick/a.grub
+    if [ -d esp/EFI ]; then
+        lsattr_of boot.img /livestick/ldlinux.sys | grep -q 0x80010 # immutable, extents
+    else
+        mattrib -i boot.img ::/livestick/ldlinux.sys | grep -q 'S *H *R'
+    fi
 }
+lsattr_of() { debugfs -R "stat $2" "$1" 2>/dev/null | grep Flags; }
 
 whole() {
-    local iso=$1 table=$2 size=$3
-    "$LIVESTICK" create --quiet --seed judge --table "$table" --size "$size" "$iso" stick.img
-    "$LIVESTICK" create --dry-run --json --seed judge --table "$table" --size "$size" "$iso" other.img >plan.json
+    local iso=$1
+    shift
+    "$LIVESTICK" create --quiet --seed judge "$@" "$iso" stick.img
+    "$LIVESTICK" create --dry-run --json --seed judge "$@" "$iso" other.img >plan.json
     judge_tables stick.img
     judge_file_systems stick.img
-    judge_files stick.img "$iso" plan.json
+    judge_files "$iso" plan.json
     judge_manifests
-    judge_loader stick.img "$table"
+    judge_loader stick.img "$(jq -r .plan.table plan.json)"
     "$LIVESTICK" inspect --json stick.img >inspect.json
     jq -e '.made_by_livestick and .damage == "" and .slots.a.family == "live-boot" and .default_entry == "a1"' inspect.json
 }
@@ -164,7 +218,7 @@ from_a_directory() {
     chmod -R u+rwX tree
     "$LIVESTICK" create --quiet --seed X --size 1G tree stick.img
     "$LIVESTICK" create --dry-run --json --seed X --size 1G tree other.img >plan.json
-    judge_tables stick.img && judge_file_systems stick.img && judge_files stick.img "$iso" plan.json && judge_manifests
+    judge_tables stick.img && judge_file_systems stick.img && judge_files "$iso" plan.json && judge_manifests
 }
 
 # As many media of today: no isolinux, only GRUB's menu. The stick boots by BIOS all the same.
@@ -213,8 +267,10 @@ in_use_is_refused() {
     return $status
 }
 
-check small-mbr judged "$iso" mbr 2G
-check small-gpt judged "$iso" gpt 2G
+check small-mbr judged "$iso" --size 2G
+check small-gpt judged "$iso" --table gpt --size 2G
+check small-ext4-mbr judged "$iso" --boot-fs ext4 --size 2G
+check small-ext4-gpt judged "$iso" --boot-fs ext4 --table gpt --size 2G
 check mbr-facts mbr_facts
 check gpt-facts gpt_facts
 check same-bytes-twice same_bytes_twice
@@ -238,7 +294,8 @@ fi
 
 debian=$("$root/tests/iso/debian.sh" 2>"$tmp/.iso.log" | tail -n 1)
 if [ -s "$debian" ]; then
-    check debian-mbr judged "$debian" mbr 8G
+    check debian-mbr judged "$debian" --size 8G
+    check debian-ext4 judged "$debian" --boot-fs ext4 --size 8G
 else
     tail -5 "$tmp/.iso.log"
     echo "not ok debian-iso"

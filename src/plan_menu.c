@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <errno.h>
+
+#include "src/plan_parts.h"
+
+/* A stick has to come up with nobody at the keyboard, also when the CD's menu waits for ever. */
+#define TIMEOUT_DEFAULT_DS 50
+
+static char *real_path(const struct source *s, const char *path)
+{
+	const struct node *n = source_find(s, path);
+
+	return n ? node_path(n) : xstrdup(path);
+}
+
+/* One entry of the stick's menu for an entry of the source's. */
+static int add_entry(struct plan *p, const struct menu_entry *from, bool persistent, const char *append, struct err *e)
+{
+	const struct source *s = p->facts->source;
+	struct family_medium medium = p->medium;
+	struct menu_entry *to = menu_add(&p->menu);
+	struct buf args = { 0 }, title = { 0 }, id = { 0 };
+
+	medium.persistent = persistent;
+	p->facts->family->rewrite(from->args, &medium, &args);
+	if (append)
+		buf_addf(&args, "%s%s", args.len ? " " : "", append);
+	buf_addf(&title, "%s%s", from->title, persistent || !p->facts->family->n_data ? "" : " (without saving)");
+	buf_addf(&id, "a%zu", p->menu.n);
+	to->id = id.s;
+	to->title = title.s;
+	to->submenu = from->submenu ? xstrdup(from->submenu) : NULL;
+	to->args = args.s ? args.s : xstrdup("");
+	to->kernel = real_path(s, from->kernel);
+	for (size_t i = 0; i < from->n_initrds; i++) {
+		AUTO_FREE char *path = real_path(s, from->initrds[i]);
+
+		menu_entry_add_initrd(to, path);
+	}
+	if (args.len > MENU_ARGS_MAX)
+		return fail(e, -E2BIG, "menu entry \"%s\": its kernel arguments have %zu characters, Linux takes %d",
+		            to->title, args.len, MENU_ARGS_MAX);
+	return 0;
+}
+
+static bool same_initrds(const struct menu_entry *a, const struct menu_entry *b)
+{
+	if (a->n_initrds != b->n_initrds)
+		return false;
+	for (size_t i = 0; i < a->n_initrds; i++)
+		if (strcmp(a->initrds[i], b->initrds[i]) != 0)
+			return false;
+	return true;
+}
+
+/*
+ * Media that have "persistence" entries of their own beside the plain ones would show the same thing twice. The
+ * first of them stays; returns where the entry `i` of the source is now.
+ */
+static size_t drop_if_twin(struct menu *m)
+{
+	struct menu_entry *last = &m->entry[m->n - 1];
+
+	for (size_t i = 0; i + 1 < m->n; i++) {
+		const struct menu_entry *e = &m->entry[i];
+
+		if (strcmp(e->kernel, last->kernel) == 0 && strcmp(e->args, last->args) == 0 && same_initrds(e, last)) {
+			menu_drop_last(m);
+			return i;
+		}
+	}
+	return m->n - 1;
+}
+
+/* Every entry once, and the default one a second time "without saving"; the default comes up by itself. */
+static int make_menu(struct plan *p, const struct plan_options *o, struct err *e)
+{
+	const struct menu *from = &p->facts->menu;
+	size_t def = 0, def_here = 0;
+	int r = 0;
+
+	for (size_t i = 0; i < from->n; i++)
+		if (from->entry[i].is_default)
+			def = i;
+	p->menu.timeout_ds = from->timeout_ds ? from->timeout_ds : TIMEOUT_DEFAULT_DS;
+	p->menu.title = xstrdup(*p->facts->source->volume_id ? p->facts->source->volume_id : "livestick");
+	for (size_t i = 0; r == 0 && i < from->n; i++) {
+		r = add_entry(p, &from->entry[i], !o->no_data, o->append, e);
+		if (r == 0) {
+			size_t at = drop_if_twin(&p->menu);
+
+			def_here = i == def ? at : def_here;
+		}
+	}
+	if (r == 0 && !o->no_data)
+		r = add_entry(p, &from->entry[def], false, o->append, e);
+	if (r == 0) {
+		drop_if_twin(&p->menu);
+		menu_set_default(&p->menu, def_here);
+	}
+	return r;
+}
+
+static bool has_serial_console(const struct menu *m)
+{
+	for (size_t i = 0; i < m->n; i++)
+		if (strstr(m->entry[i].args, "console=ttyS"))
+			return true;
+	return false;
+}
+
+/* Loaders of one set come from one maker: what one of them cannot, none is asked to do. */
+static const char *linux_command(const struct efi_set *s)
+{
+	for (size_t i = 0; i < s->n_loaders; i++)
+		if (!efi_menu_program(&s->loader[i])->grub_has_linuxefi)
+			return "linux";
+	return "linuxefi";
+}
+
+static int write_menu(struct plan *p, struct err *e)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < p->menu.n; i++)
+		if (p->menu.entry[i].is_default)
+			menu_write_switch(p->menu.entry[i].id, p->switch_cfg);
+	if (p->bios) {
+		menu_write_syslinux_top(&p->menu, has_serial_console(&p->menu), &p->top_cfg);
+		r = menu_write_syslinux(&p->menu, &p->slot_cfg, e);
+	}
+	if (r == 0 && p->efi) {
+		menu_write_grub_top(&p->menu, &p->grub_top);
+		menu_write_grub_stub(p->medium.boot_uuid, &p->grub_stub);
+		r = menu_write_grub(&p->menu, linux_command(p->efi), &p->slot_grub, &p->warnings, e);
+	}
+	return r;
+}
+
+int plan_make_menu(struct plan *p, const struct plan_options *o, struct err *e)
+{
+	int r = make_menu(p, o, e);
+
+	return r < 0 ? r : write_menu(p, e);
+}

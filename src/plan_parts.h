@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What the files of the plan share; nobody else includes it. Each fills its part of the plan, in this order. */
+#ifndef LIVESTICK_PLAN_PARTS_H
+#define LIVESTICK_PLAN_PARTS_H
+
+#include "src/plan.h"
+
+/* plan_menu.c: p->menu and the loaders' texts of it. -E2BIG: kernel arguments too long. */
+MUST_CHECK int plan_make_menu(struct plan *p, const struct plan_options *o, struct err *e);
+
+/* plan_loader.c: p->efi_copy. */
+void plan_choose_efi_files(struct plan *p);
+
+/* plan_files.c: p->copy (in the order of writing: kernels and initrds first) and p->leave. */
+void plan_choose_files(struct plan *p);
+
+/* plan_loader.c: what starts the stick, and the menu, onto BOOT and, for an ext4 BOOT, onto the ESP. */
+void plan_add_loaders(struct plan *p, struct host *host);
+
+/* A file that `m` is to list with its digest. */
+struct volume_file *plan_add_listed(struct volume_files *v, struct manifest *m, const char *path, u64 size,
+                                    struct input in, i64 mtime);
+
+#endif
