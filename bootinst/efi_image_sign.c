@@ -110,15 +110,25 @@ static void free_pkcs7(PKCS7 **p7)
 #define AUTO_PKCS7 CLEANUP(free_pkcs7)
 
 /*
- * One digest algorithm, as Authenticode has it. This also keeps PKCS7_verify() from what it does wrong with another
- * number: with none it frees the content that it was given, with two it leaks memory.
+ * The digest algorithms are no part of what is signed. Authenticode has one, and shim knows only SHA-256; with one that
+ * libcrypto does not know PKCS7_verify() leaks memory.
  */
+static bool has_sha256_alone(const STACK_OF(X509_ALGOR) * algorithms)
+{
+	const ASN1_OBJECT *oid;
+
+	if (sk_X509_ALGOR_num(algorithms) != 1)
+		return false;
+	X509_ALGOR_get0(&oid, NULL, NULL, sk_X509_ALGOR_value(algorithms, 0));
+	return OBJ_obj2nid(oid) == NID_sha256;
+}
+
 static PKCS7 *parse_pkcs7(const u8 *der, size_t len)
 {
 	PKCS7 *p7 = d2i_PKCS7(NULL, &der, (long)len);
 
 	if (p7 && PKCS7_type_is_signed(p7) && p7->d.sign && p7->d.sign->contents &&
-	    1)
+	    has_sha256_alone(p7->d.sign->md_algs))
 		return p7;
 	free_pkcs7(&p7);
 	return NULL;

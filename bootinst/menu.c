@@ -51,7 +51,7 @@ static bool id_taken(const struct menu *m, const char *id)
 	return false;
 }
 
-/* Runs of what an id cannot hold become one '-', none at the ends. */
+/* Runs of what an id cannot hold become one '-', none at the ends; a digit is never the first. */
 static void sanitize_id(const char *label, char ret_id[MENU_ID_MAX + 1])
 {
 	size_t n = 0;
@@ -59,6 +59,8 @@ static void sanitize_id(const char *label, char ret_id[MENU_ID_MAX + 1])
 	for (const char *p = label; *p && n < MENU_ID_MAX; p++) {
 		char c = *p >= 'A' && *p <= 'Z' ? (char)(*p - 'A' + 'a') : *p;
 
+		if (!n && c >= '0' && c <= '9')
+			n = (size_t)snprintf(ret_id, MENU_ID_MAX, "entry-");
 		if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_')
 			ret_id[n++] = c;
 		else if (n && ret_id[n - 1] != '-')

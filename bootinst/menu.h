@@ -15,7 +15,7 @@
 #define MENU_TITLE_MAX 255 /* bytes; SYSLINUX would take the end of a long line for another one */
 
 struct menu_entry {
-	char *id;       /* unique in the menu: 1 to MENU_ID_MAX of a-z 0-9 - _ */
+	char *id;       /* unique in the menu: 1 to MENU_ID_MAX of a-z 0-9 - _, no digit first (GRUB: a number) */
 	char *title;    /* what the user sees: the distribution's words as menu_one_line(), hotkey marks removed */
 	char *submenu;  /* the title of the submenu that holds it, see menu_submenu(); NULL: top level */
 	char *kernel;   /* absolute path in the source tree */

@@ -293,11 +293,11 @@ static int open_items(struct grub *g, size_t parent, struct err *e)
 	return r;
 }
 
-/* The child of `parent` that a part of `default` means: a number, an id, a title. */
+/* The child of `parent` that a part of `default` means: an id, a title, or what begins with a digit: a number. */
 static size_t find_item(const struct grub *g, size_t parent, const char *part)
 {
-	bool is_number = *part && !part[strspn(part, "0123456789")];
-	unsigned long number = is_number ? strtoul(part, NULL, 10) : 0;
+	bool is_number = *part >= '0' && *part <= '9';
+	unsigned long number = is_number ? strtoul(part, NULL, 0) : 0;
 
 	for (size_t i = 0; i < g->n_items; i++) {
 		const struct grub_item *item = &g->items[i];

@@ -33,3 +33,43 @@ const struct family *family_by_name(const char *name)
 			return family_table[i];
 	return NULL;
 }
+
+bool family_initrd_has(const struct family_facts *f, const char *path)
+{
+	for (size_t i = 0; i < f->n_initrds; i++)
+		if (initrd_find(f->initrds[i], path))
+			return true;
+	return false;
+}
+
+const char *family_initrd_text(const struct family_facts *f, const char *path)
+{
+	const char *text = NULL;
+
+	/* The kernel unpacks them in their order, so the last one has the last word. */
+	for (size_t i = 0; i < f->n_initrds; i++) {
+		const struct initrd_entry *e = initrd_find(f->initrds[i], path);
+
+		text = e && e->text ? e->text : text;
+	}
+	return text;
+}
+
+const char *family_initrd_match(const struct family_facts *f, const char *glob)
+{
+	for (size_t i = 0; i < f->n_initrds; i++) {
+		const struct initrd_entry *e = initrd_match(f->initrds[i], glob, NULL);
+
+		if (e)
+			return e->path;
+	}
+	return NULL;
+}
+
+bool family_any_has(const struct family_facts *f, const char *token)
+{
+	for (size_t i = 0; i < f->n_cmdlines; i++)
+		if (args_has(f->cmdlines[i], token))
+			return true;
+	return false;
+}

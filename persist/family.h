@@ -7,51 +7,85 @@
 #define LIVESTICK_PERSIST_FAMILY_H
 
 #include "src/base/args.h"
+#include "src/fs/volume.h"
+#include "src/source/initrd.h"
 #include "src/source/source.h"
 
-/* What is known of a source when the family is looked for. All borrowed. */
+/* What is known of a source. All borrowed. */
 struct family_facts {
 	const struct source *source;
 	const char *const *cmdlines; /* the arguments of each menu entry */
 	size_t n_cmdlines;
+	/* Those of the entry that starts by itself, in their order; the texts of their family's `texts` are there. */
+	const struct initrd *const *initrds;
+	size_t n_initrds; /* 0: unknown (none, or none that can be read) */
 };
 
 /* What the arguments of an entry may refer to. */
 struct family_medium {
 	char boot_uuid[40]; /* of BOOT's file system, as udev writes it: "ABCD-1234" for FAT */
 	char data_uuid[40]; /* of DATA's file system, 36 characters */
-	const char *label;  /* of DATA */
-	const char *slot;   /* "" for slot a, "/slot-b" */
-	bool persistent;    /* false: the entry "without saving" */
+	const char *boot_label;
+	const char *label; /* of DATA */
+	const char *slot;  /* "" for slot a, "/slot-b" */
+	u64 data_room;     /* bytes that files may take on DATA, about */
+	bool persistent;   /* false: the entry "without saving" */
 };
 
 /* A file or directory (text == NULL) that DATA must hold. */
 struct family_data {
 	const char *path, *text;
 	u16 mode;
+	const char *selinux; /* context; NULL: none */
 };
 
 struct family {
 	const char *name;  /* "live-boot" */
 	const char *title; /* "Debian live-boot (Debian, Kali, Parrot, ...)" */
+
 	/* 0: not this family; 100: its own token was seen; 50: only its files. With equal scores the first row wins. */
 	int (*score)(const struct family_facts *f);
+	/* Globs of the files in its initrd whose texts the functions below look at; NULL-terminated; NULL: none. */
+	const char *const *texts;
+	/* Why this live system cannot work from a stick of ours, in a sentence to the user; NULL: it can. The caller
+	 * frees. Called with the initrds. */
+	char *(*refuse)(const struct family_facts *f);
+	/* What may go wrong, found in the initrd: a sentence to the user; NULL: nothing. The caller frees. */
+	char *(*doubt)(const struct family_facts *f);
+	/* The version of what boots it: "live-boot 1:20230131", "dracut 059"; NULL: cannot be told. The caller frees. */
+	char *(*version)(const struct family_facts *f);
+
 	/*
 	 * The kernel arguments of one entry, rewritten for our stick. Entries that are not the live system's (an
 	 * installer on the same medium) come out as they are, but for the order of blanks. "" gives an entry from
 	 * nothing.
 	 */
-	void (*rewrite)(const char *args, const struct family_medium *m, struct buf *out);
-	const struct family_data *data;
-	size_t n_data;
-	const char *data_label; /* the label that DATA must have; NULL: any will do */
-	/* Why this live system cannot work from a stick of ours, in a sentence to the user; NULL: it can. The caller
-	 * frees. */
-	char *(*refuse)(const struct family_facts *f);
+	void (*rewrite)(const struct family_facts *f, const char *args, const struct family_medium *m, struct buf *out);
+	/* True for an entry that shall not start by itself, whatever the source says: a check of the medium. NULL: none. */
+	bool (*is_no_default)(const char *args);
+
+	bool keeps_nothing;  /* an installer: there is no persistence, and so no DATA unless it is asked for */
+	bool system_on_data; /* what is not a kernel or initrd must lie on DATA, beside the changes, not on BOOT */
 	/* Whether the initrd can boot from a path other than the root of BOOT: then the stick may have two slots. */
 	bool takes_slot;
+	const char *data_label; /* the label that DATA must have; NULL: any will do */
+	const struct family_data *data;
+	size_t n_data;
+	/* What DATA must hold beside that, when it is not the same for all; texts are owned by nobody but constant, or
+	 * live as long as the facts. NULL: nothing. */
+	void (*add_data)(const struct family_facts *f, const struct family_medium *m, struct volume_files *out);
+
 	const char *const *limits; /* what this family cannot keep, each a sentence; NULL-terminated; NULL: nothing */
+	const char *proof;         /* extended regular expression for a line of /proc/mounts of a system that keeps */
 };
+
+/* For the families' own use: is there such a file in one of the initrds (symlinks followed); its text, or NULL. */
+bool family_initrd_has(const struct family_facts *f, const char *path);
+const char *family_initrd_text(const struct family_facts *f, const char *path);
+/* The first path that the glob matches, in any of the initrds; NULL: none. Borrowed. */
+const char *family_initrd_match(const struct family_facts *f, const char *glob);
+/* Whether an entry of the menu has the token (see args.h). */
+bool family_any_has(const struct family_facts *f, const char *token);
 
 extern const struct family family_live_boot, family_tails, family_windows;
 

@@ -49,19 +49,11 @@ static bool has_image(const struct source *s, const char *dir)
 	return false;
 }
 
-static bool any_has(const struct family_facts *f, const char *token)
-{
-	for (size_t i = 0; i < f->n_cmdlines; i++)
-		if (args_has(f->cmdlines[i], token))
-			return true;
-	return false;
-}
-
 static int live_boot_score(const struct family_facts *f)
 {
-	if (any_has(f, "boot=live"))
+	if (family_any_has(f, "boot=live"))
 		return 100;
-	return !any_has(f, "boot=") && has_image(f->source, "/" DEFAULT_MEDIA_PATH) ? 50 : 0;
+	return !family_any_has(f, "boot=") && has_image(f->source, "/" DEFAULT_MEDIA_PATH) ? 50 : 0;
 }
 
 /* Whether an entry is booted by live-boot from the medium. */
@@ -100,7 +92,8 @@ static char *live_boot_refuse(const struct family_facts *f)
 	return why.s;
 }
 
-static void live_boot_rewrite(const char *args, const struct family_medium *m, struct buf *out)
+static void live_boot_rewrite(const struct family_facts *f, const char *args, const struct family_medium *m,
+                              struct buf *out)
 {
 	static const char *const drop[] = {
 		"persistence", "nopersistence", "persistence-*",      "persistent",       "persistent=",
@@ -111,6 +104,7 @@ static void live_boot_rewrite(const char *args, const struct family_medium *m, s
 	AUTO_FREE char *path = media_path(args);
 	AUTO_BUF struct buf words = { 0 };
 
+	(void)f;
 	if (!empty && !args_has(args, "boot=live")) {
 		args_without(args, NULL, 0, out);
 		return;
@@ -129,7 +123,7 @@ static void live_boot_rewrite(const char *args, const struct family_medium *m, s
 }
 
 static const struct family_data live_boot_data[] = {
-	{ "/persistence.conf", "/ union\n", 0644 },
+	{ .path = "/persistence.conf", .text = "/ union\n", .mode = 0644 },
 };
 
 static const char *const live_boot_limits[] = {
@@ -150,4 +144,5 @@ const struct family family_live_boot = {
 	.refuse = live_boot_refuse,
 	.takes_slot = true,
 	.limits = live_boot_limits,
+	.proof = "^overlay / overlay .*upperdir=/run/live/persistence/",
 };

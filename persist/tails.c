@@ -5,17 +5,9 @@
  */
 #include "persist/family.h"
 
-static bool any_has(const struct family_facts *f)
-{
-	for (size_t i = 0; i < f->n_cmdlines; i++)
-		if (args_has(f->cmdlines[i], "module=Tails"))
-			return true;
-	return false;
-}
-
 static int tails_score(const struct family_facts *f)
 {
-	return any_has(f) || source_find(f->source, "/live/Tails.module") ? 100 : 0;
+	return family_any_has(f, "module=Tails") || source_find(f->source, "/live/Tails.module") ? 100 : 0;
 }
 
 static char *tails_refuse(const struct family_facts *f)
@@ -25,8 +17,9 @@ static char *tails_refuse(const struct family_facts *f)
 	    "Tails keeps its data only on a stick made from the USB image of the Tails project: write that image");
 }
 
-static void tails_rewrite(const char *args, const struct family_medium *m, struct buf *out)
+static void tails_rewrite(const struct family_facts *f, const char *args, const struct family_medium *m, struct buf *out)
 {
+	(void)f;
 	(void)m;
 	args_without(args, NULL, 0, out);
 }

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fnmatch.h>
+#include <stdarg.h>
+#include <stdio.h>
 
 typedef int read_menu_fn(const struct menu_loader *l, const char *path, struct menu *ret, struct err *e);
 
@@ -40,6 +42,20 @@ static const struct {
 /* Larger than any menu, smaller than any harm. */
 #define MENU_FILE_MAX MIB
 #define KERNEL_MAX    (256 * MIB)
+
+static void add_warning(struct facts *f, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+static void add_warning(struct facts *f, const char *fmt, ...)
+{
+	va_list ap;
+	char *text;
+
+	va_start(ap, fmt);
+	if (vasprintf(&text, fmt, ap) < 0)
+		abort();
+	va_end(ap);
+	*ARRAY_ADD(f->warnings, f->n_warnings, f->cap_warnings) = text;
+}
 
 /* What the tree does not have may be in the FAT image that UEFI boots from. */
 static int load_text(void *ctx, const char *path, char **ret_text, size_t *ret_len, struct err *e)
@@ -164,10 +180,7 @@ static int keep_complete(struct facts *f, const struct menu *all, const char *pa
 		struct menu_entry *to;
 
 		if (missing) {
-			struct buf b = { 0 };
-
-			buf_addf(&b, "menu entry \"%s\" is left out: %s is not there", from->title, missing);
-			*ARRAY_ADD(f->warnings, f->n_warnings, f->cap_warnings) = b.s;
+			add_warning(f, "menu entry \"%s\" is left out: %s is not there", from->title, missing);
 			continue;
 		}
 		to = menu_add(&f->menu);
@@ -233,26 +246,103 @@ static int read_menu(struct facts *f, struct err *e)
 	return first;
 }
 
+/* The texts that any family wants to see: which it is, is not known yet. The caller frees. */
+static const char **wanted_texts(void)
+{
+	const char **globs = NULL;
+	size_t n = 0, cap = 0;
+
+	for (size_t i = 0; i < family_table_size; i++)
+		for (const char *const *t = family_table[i]->texts; t && *t; t++)
+			*ARRAY_ADD(globs, n, cap) = *t;
+	*ARRAY_ADD(globs, n, cap) = NULL;
+	return globs;
+}
+
+static const struct menu_entry *default_entry(const struct menu *m)
+{
+	for (size_t i = 0; i < m->n; i++)
+		if (m->entry[i].is_default)
+			return &m->entry[i];
+	return m->n ? &m->entry[0] : NULL;
+}
+
+/* An initrd that cannot be read is a warning: the kernel may know more than we do. */
+static int read_initrds(struct facts *f, struct err *e)
+{
+	const struct menu_entry *entry = default_entry(&f->menu);
+	AUTO_FREE const char **globs = wanted_texts();
+
+	for (size_t i = 0; entry && i < entry->n_initrds; i++) {
+		const struct node *n = source_find(f->source, entry->initrds[i]);
+		struct initrd *rd = NULL;
+		int r = initrd_open(node_input(n), n->size, entry->initrds[i], globs, &rd, e);
+
+		if (r == -EINTR)
+			return r;
+		if (r == 0) {
+			*ARRAY_ADD(f->initrd, f->n_initrds, f->cap_initrds) = rd;
+		} else {
+			add_warning(f, "it is not known what the initrd does: %s", e->text);
+			err_clear(e);
+		}
+	}
+	return 0;
+}
+
+static void set_family_facts(struct facts *f)
+{
+	f->cmdlines = xcalloc(f->menu.n + 1, sizeof(*f->cmdlines));
+	for (size_t i = 0; i < f->menu.n; i++)
+		f->cmdlines[i] = f->menu.entry[i].args;
+	f->family_facts = (struct family_facts){
+		.source = f->source,
+		.cmdlines = f->cmdlines,
+		.n_cmdlines = f->menu.n,
+		.initrds = (const struct initrd *const *)f->initrd,
+		.n_initrds = f->n_initrds,
+	};
+}
+
+/* What the family says of this source: whether it can, what boots it, what is doubtful. */
+static int ask_family(struct facts *f, struct err *e)
+{
+	const struct family *family = f->family;
+	const struct family_facts *ff = &f->family_facts;
+	AUTO_FREE char *why = family->refuse ? family->refuse(ff) : NULL;
+	AUTO_FREE char *doubt = NULL;
+
+	if (why)
+		return fail_source(e, -EINVAL, "%s: %s", f->source->path, why);
+	doubt = family->doubt ? family->doubt(ff) : NULL;
+	if (doubt)
+		add_warning(f, "%s", doubt);
+	f->version = family->version ? family->version(ff) : NULL;
+	return 0;
+}
+
 static int find_family(struct facts *f, const char *name, struct err *e)
 {
-	AUTO_FREE const char **cmdlines = xcalloc(f->menu.n, sizeof(*cmdlines));
-	struct family_facts ff = { .source = f->source, .cmdlines = cmdlines, .n_cmdlines = f->menu.n };
-	AUTO_FREE char *why = NULL;
+	const struct family *detected;
+	int r = read_initrds(f, e);
 
-	for (size_t i = 0; i < f->menu.n; i++)
-		cmdlines[i] = f->menu.entry[i].args;
-	f->family = name ? family_by_name(name) : family_detect(&ff);
+	if (r < 0)
+		return r;
+	set_family_facts(f);
+	detected = family_detect(&f->family_facts);
+	f->family = name ? family_by_name(name) : detected;
 	f->family_forced = name && f->family;
 	if (name && !f->family)
 		return fail_as(e, EXIT_USAGE, -EINVAL, "--family %s: no such family", name);
 	if (!f->family)
 		return fail_source(e, -EINVAL, "%s: no live system that livestick knows is in it", f->source->path);
-	why = f->family->refuse ? f->family->refuse(&ff) : NULL;
-	if (why)
-		return fail_source(e, -EINVAL, "%s: %s", f->source->path, why);
-	if (!f->menu_path)
-		return fail_source(e, -EINVAL, "%s: has no boot menu of isolinux, syslinux, GRUB or systemd-boot", f->source->path);
-	return 0;
+	if (f->family_forced && detected != f->family)
+		add_warning(f, "--family %s: it looks like %s", name, detected ? detected->name : "no family at all");
+	r = ask_family(f, e);
+	if (r == 0 && !f->menu_path)
+		return fail_source(e, -EINVAL, "%s: has no boot menu of isolinux, syslinux, GRUB or systemd-boot",
+		                   f->source->path);
+	return r;
 }
 
 static bool kernel_known(const struct facts *f, const char *path)
@@ -313,6 +403,11 @@ void facts_free(struct facts *f)
 {
 	menu_free(&f->menu);
 	free(f->menu_path);
+	free(f->version);
+	free(f->cmdlines);
+	for (size_t i = 0; i < f->n_initrds; i++)
+		initrd_free(f->initrd[i]);
+	free(f->initrd);
 	efi_set_free(&f->efi);
 	for (size_t i = 0; i < f->n_kernels; i++)
 		efi_image_free(&f->kernel[i].image);

@@ -17,6 +17,11 @@ struct facts {
 	struct menu menu; /* as the source has it; only entries whose files exist */
 	const struct family *family;
 	bool family_forced; /* by --family, over what was detected */
+	struct family_facts family_facts;
+	const char **cmdlines; /* for family_facts */
+	struct initrd **initrd;
+	size_t n_initrds, cap_initrds;
+	char *version; /* of what boots the system; NULL: cannot be told */
 	struct efi_set efi; /* the source's own UEFI loaders */
 
 	/* The kernels of the menu, each once, as UEFI would see them. */

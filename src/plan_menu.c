@@ -22,7 +22,7 @@ static int add_entry(struct plan *p, const struct menu_entry *from, bool persist
 	struct buf args = { 0 }, title = { 0 }, id = { 0 };
 
 	medium.persistent = persistent;
-	p->facts->family->rewrite(from->args, &medium, &args);
+	p->facts->family->rewrite(&p->facts->family_facts, from->args, &medium, &args);
 	if (append)
 		buf_addf(&args, "%s%s", args.len ? " " : "", append);
 	buf_addf(&title, "%s%s", from->title, persistent || !p->facts->family->n_data ? "" : " (without saving)");

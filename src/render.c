@@ -440,8 +440,12 @@ void render_facts(const struct facts *f, struct buf *out)
 		buf_adds(out, ", made ");
 		buf_add_escaped(out, f->source->created);
 	}
-	buf_addf(out, "\nFamily   %s%s\nMenu     ", f->family->title,
-	         f->family_forced ? ", because --family says so" : "");
+	buf_addf(out, "\nFamily   %s%s", f->family->title, f->family_forced ? ", because --family says so" : "");
+	if (f->version) {
+		buf_adds(out, "\nStarts   by ");
+		buf_add_escaped(out, f->version);
+	}
+	buf_adds(out, "\nMenu     ");
 	buf_add_escaped(out, f->menu_path);
 	buf_adds(out, "\n");
 	menu_text(&f->menu, out);
@@ -469,6 +473,7 @@ struct json_object *render_facts_json(const struct facts *f)
 	json_add_text(o, "created", f->source->created);
 	json_add_text(o, "family", f->family->name);
 	json_add_bool(o, "family_forced", f->family_forced);
+	json_add_text(o, "version", f->version);
 	json_add_text(o, "menu_path", f->menu_path);
 	json_object_object_add(o, "menu", menu_json(&f->menu));
 	warnings_json(f->source->warnings, f->source->n_warnings, warnings);

@@ -29,6 +29,16 @@ struct volume_file *volume_add_dir(struct volume_files *v, const char *path, u16
 	return f;
 }
 
+struct volume_file *volume_add_hole(struct volume_files *v, const char *path, u64 size, i64 mtime)
+{
+	struct volume_file *f = add(v, path, mtime);
+
+	f->size = size;
+	f->is_hole = true;
+	f->mode = 0644;
+	return f;
+}
+
 struct volume_file *volume_find(const struct volume_files *v, const char *path)
 {
 	for (size_t i = 0; i < v->n; i++)

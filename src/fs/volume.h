@@ -16,6 +16,8 @@ struct volume_file {
 	struct sha256 *hash; /* gets the bytes while they are written; borrowed, may be NULL */
 	i64 mtime;           /* seconds since 1970, UTC */
 	u16 mode;            /* ext4: permissions, owner is root; FAT has none */
+	bool is_hole;        /* no input: reads as zeros and takes no room, where the file system can (ext4) */
+	const char *selinux; /* ext4: security.selinux; borrowed, NULL: none */
 	bool system_file;    /* FAT: read-only, hidden, system, as loaders mark their own; ext4: immutable */
 	u64 device_off;      /* set by the layout: where on the device the bytes lie, in one stretch; 0 for no bytes */
 };
@@ -28,6 +30,8 @@ struct volume_files {
 /* Adds a file; `path` is copied. The pointer is good until the next one is added. */
 struct volume_file *volume_add(struct volume_files *v, const char *path, u64 size, struct input input, i64 mtime);
 struct volume_file *volume_add_dir(struct volume_files *v, const char *path, u16 mode, i64 mtime);
+/* A file of zeros; only ext4 can hold one without writing it. */
+struct volume_file *volume_add_hole(struct volume_files *v, const char *path, u64 size, i64 mtime);
 /* NULL if there is none; letters match exactly. */
 struct volume_file *volume_find(const struct volume_files *v, const char *path);
 /*

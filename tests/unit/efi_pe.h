@@ -227,7 +227,8 @@ __attribute__((unused)) static struct buf vendor_cert_make(const struct buf *all
 	put_le32(head + 12, 16 + (u32)allowed->len);
 	buf_add(&b, head, sizeof(head));
 	buf_add(&b, allowed->s, allowed->len);
-	buf_add(&b, denied->s, denied->len);
+	if (denied->len)
+		buf_add(&b, denied->s, denied->len);
 	return b;
 }
 

@@ -384,11 +384,11 @@ TEST(a_forged_digest)
 }
 
 /* The list of digest algorithms is not signed: anybody can change it. */
-TEST(digest_algorithms_that_are_not_one)
+TEST(digest_algorithms_other_than_one_sha256)
 {
 	CLEANUP(key_free) struct key ca = key_make("Test CA", NULL);
 
-	for (int wanted = 0; wanted < 4; wanted++) {
+	for (int wanted = 0; wanted < 5; wanted++) {
 		u8 digest[SHA256_SIZE] = { 0 }, *der = NULL;
 		static const struct pe_part part = { ".text", "some code", 9 };
 		AUTO_BUF struct buf b = pe_make(AMD64, &part, 1), p7_der = { 0 };
@@ -403,9 +403,12 @@ TEST(digest_algorithms_that_are_not_one)
 		p7 = d2i_PKCS7(NULL, &p, (long)p7_der.len);
 		if (!wanted)
 			X509_ALGOR_free(sk_X509_ALGOR_pop(p7->d.sign->md_algs));
-		for (int i = 1; i < wanted; i++)
+		for (int i = 1; i < wanted && wanted < 4; i++)
 			sk_X509_ALGOR_push(p7->d.sign->md_algs,
 			                   X509_ALGOR_dup(sk_X509_ALGOR_value(p7->d.sign->md_algs, 0)));
+		if (wanted == 4)
+			X509_ALGOR_set0(sk_X509_ALGOR_value(p7->d.sign->md_algs, 0), OBJ_txt2obj("1.2.3.4", 1),
+			                V_ASN1_UNDEF, NULL);
 		len = i2d_PKCS7(p7, &der);
 		pe_add_signature(&b, der, (size_t)len);
 		OPENSSL_free(der);

@@ -6,6 +6,8 @@
 #include "tests/lib/sandbox.h"
 #include "tests/lib/test.h"
 
+static const struct family_facts no_facts;
+
 /* ---- words of a command line */
 
 TEST(words_end_at_blanks_outside_quotes)
@@ -242,7 +244,7 @@ TEST(live_boot_arguments)
 		};
 		AUTO_BUF struct buf out = { 0 };
 
-		family_live_boot.rewrite(row[i].args, &m, &out);
+		family_live_boot.rewrite(&no_facts, row[i].args, &m, &out);
 		CHECK_STR(out.s, row[i].want);
 	}
 }

@@ -414,7 +414,7 @@ static void check_default(const char *value, size_t want)
 	    "%s\nmenuentry zero { linux /0 }\nmenuentry mem { linux16 /memtest }\nmenuentry 'Two words' --id two { "
 	    "linux "
 	    "/2 }\nsubmenu More --id more {\nmenuentry x { reboot }\nmenuentry m1 { linux /m1 }\nmenuentry m2 --id M { "
-	    "linux /m2 }\n}\nmenuentry 4th { linux /4 }\n",
+	    "linux /m2 }\n}\nmenuentry 2th { linux /4 }\n",
 	    value);
 	CHECK_OK(read_text(text.s, &m, &e), &e);
 	for (size_t i = 0; i < m.n; i++) {
@@ -442,7 +442,8 @@ TEST(the_default_is_a_number_an_id_or_a_title)
 		{ "default=1", 0 },
 		{ "default=two", 1 },
 		{ "default='Two words'", 1 },
-		{ "default=4th", 4 },
+		{ "default=2th", 1 },
+		{ "default=0x4", 4 },
 		{ "default=3", 2 },
 		{ "default='3>2'", 3 },
 		{ "default='more>M'", 3 },
