@@ -9,7 +9,7 @@ BINDIR  ?= $(PREFIX)/bin
 MANDIR  ?= $(PREFIX)/share/man
 VERSION := 0.1.0
 
-PACKAGES := fdisk blkid ext2fs com_err libcrypto json-c libarchive
+PACKAGES := fdisk blkid ext2fs com_err libcrypto json-c zlib liblzma libzstd liblz4 lzo2
 PKGCONF  ?= pkg-config
 
 WARN   := -Wall -Wextra -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef \
@@ -39,7 +39,8 @@ say = @printf '  %-6s %s\n' $(1) $(2)
 
 # A missing -dev package must not fail `make test`, which installs them first.
 LIB_CFLAGS  = $(shell $(PKGCONF) --cflags $(PACKAGES))
-LIB_LDLIBS  = $(shell $(PKGCONF) --libs $(PACKAGES))
+# bzip2 has no .pc file.
+LIB_LDLIBS  = $(shell $(PKGCONF) --libs $(PACKAGES)) -lbz2
 
 DIRS := src/base src/media src/source src/fs partition bootinst persist src
 LIB_SRC  := $(filter-out src/main.c,$(foreach d,$(DIRS),$(wildcard $(d)/*.c)))

@@ -84,6 +84,7 @@ static int make_data_label(struct plan *p, const struct plan_options *o, struct 
 		snprintf(p->data_label, sizeof(p->data_label), "%s", label);
 	}
 	p->medium.label = p->data_label;
+	p->medium.boot_label = p->boot_label;
 	p->medium.slot = "";
 	return 0;
 }
@@ -105,6 +106,19 @@ struct volume_file *plan_add_listed(struct volume_files *v, struct manifest *m, 
 	return f;
 }
 
+static bool is_loaded_by_loader(const struct menu *m, const char *path)
+{
+	for (size_t i = 0; i < m->n; i++) {
+		if (strcmp(m->entry[i].kernel, path) == 0)
+			return true;
+		for (size_t k = 0; k < m->entry[i].n_initrds; k++)
+			if (strcmp(m->entry[i].initrds[k], path) == 0)
+				return true;
+	}
+	return false;
+}
+
+/* A directory that holds nothing but what lies on the other partition is made there, too: it does no harm. */
 static void add_system(struct plan *p)
 {
 	struct volume_files *v = &p->boot_files;
@@ -112,11 +126,15 @@ static void add_system(struct plan *p)
 
 	for (size_t i = 0; i < p->n_copy; i++) {
 		const struct node *n = p->copy[i].node;
+		const char *path = p->copy[i].path;
+		bool on_data = p->has_data && p->facts->family->system_on_data && !is_loaded_by_loader(&p->menu, path);
 
 		if (n->type == NODE_DIR)
-			volume_add_dir(v, p->copy[i].path, 0755, n->mtime);
+			volume_add_dir(on_data ? &p->data_files : v, path, 0755, n->mtime);
+		else if (on_data)
+			plan_add_listed(&p->data_files, &p->data_manifest, path, n->size, node_input(n), n->mtime);
 		else
-			plan_add_listed(v, m, p->copy[i].path, n->size, node_input(n), n->mtime);
+			plan_add_listed(v, m, path, n->size, node_input(n), n->mtime);
 	}
 	if (p->bios)
 		plan_add_listed(v, m, STICK_DIR "/a.cfg", p->slot_cfg.len, input_memory(p->slot_cfg.s), p->time);
@@ -148,8 +166,8 @@ static void set_manifests(struct plan *p, const struct plan_options *o)
 	manifest_setf(stick, "disk-id", "%08x", p->ids.disk_id);
 	manifest_set(stick, "boot-fs", p->boot_is_ext4 ? "ext4" : "fat32");
 	manifest_set(stick, "boot-uuid", p->medium.boot_uuid);
-	manifest_set(stick, "data-uuid", o->no_data ? "none" : p->medium.data_uuid);
-	manifest_set(stick, "data-label", o->no_data ? "none" : p->data_label);
+	manifest_set(stick, "data-uuid", p->has_data ? p->medium.data_uuid : "none");
+	manifest_set(stick, "data-label", p->has_data ? p->data_label : "none");
 	manifest_set(stick, "append", o->append ? o->append : "");
 	manifest_setf(stick, "created", "%lld", (long long)p->time);
 	manifest_set(stick, "program", "livestick " LIVESTICK_VERSION);
@@ -167,19 +185,31 @@ static void add_manifests(struct plan *p)
 	           manifest_input(&p->slot_manifest), p->time);
 }
 
+/* What the family wants there; how much there is room for is known when the partitions are. */
 static void add_data_files(struct plan *p)
 {
+	const struct part *part = layout_part(&p->layout, PART_DATA);
 	const struct family *f = p->facts->family;
 
+	if (!part)
+		return;
+	p->medium.data_room = part->size - part->size / 32 - MIN(part->size / 2, DATA_MIN);
 	for (size_t i = 0; i < f->n_data; i++) {
 		const struct family_data *d = &f->data[i];
+		struct volume_file *file;
 
 		if (d->text)
-			volume_add(&p->data_files, d->path, strlen(d->text), input_memory(d->text), p->time)->mode =
-			    d->mode;
+			file = volume_add(&p->data_files, d->path, strlen(d->text), input_memory(d->text), p->time);
 		else
-			volume_add_dir(&p->data_files, d->path, d->mode, p->time);
+			file = volume_add_dir(&p->data_files, d->path, d->mode, p->time);
+		file->mode = d->mode;
+		file->selinux = d->selinux;
 	}
+	if (f->add_data)
+		f->add_data(&p->facts->family_facts, &p->medium, &p->data_files);
+	if (p->data_manifest.n_files)
+		volume_add(&p->data_files, STICK_DIR "/data.manifest", manifest_size(&p->data_manifest),
+		           manifest_input(&p->data_manifest), p->time);
 }
 
 static u64 boot_size_for(const struct plan *p, u64 extra, u32 sector_size)
@@ -203,8 +233,8 @@ static struct layout_request layout_wanted(const struct plan *p, const struct pl
 		.boot_two = boot_size_for(p, BOOT_SPARE + second, stick->sector_size),
 		.boot_max = p->boot_is_ext4 ? EXT4_MAX_SIZE : 0,
 		.slots = p->facts->family->takes_slot ? o->slots : 1,
-		.data = !o->no_data,
-		.data_min = DATA_MIN,
+		.data = p->has_data,
+		.data_min = p->data_files.n ? ext4_size_for(&p->data_files, DATA_MIN, false) : DATA_MIN,
 		.data_size = o->data_size,
 	};
 }
@@ -280,6 +310,7 @@ static int fill(struct plan *p, struct host *host, const struct plan_stick *stic
 		r = choose_boot_fs(p, o, e);
 	if (r < 0)
 		return r;
+	p->has_data = !o->no_data && (!p->facts->family->keeps_nothing || o->data_size);
 	plan_choose_efi_files(p);
 	plan_choose_files(p);
 	make_ids(p, o);
@@ -296,7 +327,6 @@ static int fill(struct plan *p, struct host *host, const struct plan_stick *stic
 	plan_add_loaders(p, host);
 	add_system(p);
 	add_manifests(p);
-	add_data_files(p);
 	return 0;
 }
 
@@ -316,6 +346,8 @@ int plan_make(const struct facts *facts, struct host *host, const struct plan_st
 		wanted = layout_wanted(p, stick, o);
 		r = layout_make(&wanted, &p->layout, e);
 	}
+	if (r == 0)
+		add_data_files(p);
 	if (r < 0) {
 		plan_free(p);
 		return r;
@@ -367,5 +399,6 @@ void plan_free(struct plan *p)
 	manifest_free(&p->slot_manifest);
 	manifest_free(&p->stick_manifest);
 	manifest_free(&p->esp_manifest);
+	manifest_free(&p->data_manifest);
 	free(p);
 }

@@ -58,6 +58,7 @@ struct plan {
 	struct layout layout;
 	struct table_ids ids;
 	bool boot_is_ext4;
+	bool has_data; /* a persistence partition */
 	u32 boot_serial, esp_serial; /* of a FAT32 BOOT, and of the ESP */
 	u8 boot_uuid[16], boot_hash_seed[16]; /* of an ext4 BOOT */
 	char boot_label[17]; /* at most 11 characters on FAT32 */
@@ -86,7 +87,7 @@ struct plan {
 	u64 efi_bytes, copy_bytes, leave_bytes;
 
 	struct volume_files esp_files, boot_files, data_files; /* all that goes onto each, in the order of writing */
-	struct manifest slot_manifest, stick_manifest, esp_manifest;
+	struct manifest slot_manifest, stick_manifest, esp_manifest, data_manifest;
 };
 
 /*

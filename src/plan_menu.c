@@ -25,7 +25,7 @@ static int add_entry(struct plan *p, const struct menu_entry *from, bool persist
 	p->facts->family->rewrite(&p->facts->family_facts, from->args, &medium, &args);
 	if (append)
 		buf_addf(&args, "%s%s", args.len ? " " : "", append);
-	buf_addf(&title, "%s%s", from->title, persistent || !p->facts->family->n_data ? "" : " (without saving)");
+	buf_addf(&title, "%s%s", from->title, persistent || !p->has_data ? "" : " (without saving)");
 	buf_addf(&id, "a%zu", p->menu.n);
 	to->id = id.s;
 	to->title = title.s;
@@ -72,27 +72,37 @@ static size_t drop_if_twin(struct menu *m)
 	return m->n - 1;
 }
 
+/* What the source starts by itself, or the first entry that may do so. */
+static size_t default_of(const struct menu *m, const struct family *f)
+{
+	size_t def = 0;
+
+	for (size_t i = 0; i < m->n; i++)
+		if (m->entry[i].is_default)
+			def = i;
+	for (size_t i = 0; i < m->n && f->is_no_default && f->is_no_default(m->entry[def].args); i++)
+		def = i;
+	return def;
+}
+
 /* Every entry once, and the default one a second time "without saving"; the default comes up by itself. */
 static int make_menu(struct plan *p, const struct plan_options *o, struct err *e)
 {
 	const struct menu *from = &p->facts->menu;
-	size_t def = 0, def_here = 0;
+	size_t def = default_of(from, p->facts->family), def_here = 0;
 	int r = 0;
 
-	for (size_t i = 0; i < from->n; i++)
-		if (from->entry[i].is_default)
-			def = i;
 	p->menu.timeout_ds = from->timeout_ds ? from->timeout_ds : TIMEOUT_DEFAULT_DS;
 	p->menu.title = xstrdup(*p->facts->source->volume_id ? p->facts->source->volume_id : "livestick");
 	for (size_t i = 0; r == 0 && i < from->n; i++) {
-		r = add_entry(p, &from->entry[i], !o->no_data, o->append, e);
+		r = add_entry(p, &from->entry[i], p->has_data, o->append, e);
 		if (r == 0) {
 			size_t at = drop_if_twin(&p->menu);
 
 			def_here = i == def ? at : def_here;
 		}
 	}
-	if (r == 0 && !o->no_data)
+	if (r == 0 && p->has_data)
 		r = add_entry(p, &from->entry[def], false, o->append, e);
 	if (r == 0) {
 		drop_if_twin(&p->menu);

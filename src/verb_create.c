@@ -237,11 +237,11 @@ static int show_result(const struct state *s, const struct create_job *j, struct
 	buf_adds(&text, ": ");
 	buf_add_escaped(&text, *j->facts.source->volume_id ? j->facts.source->volume_id : j->facts.source->path);
 	buf_addf(&text, " (%s) is on it; ", j->facts.family->name);
-	if (j->request->plan.no_data)
-		buf_adds(&text, "nothing will be kept");
-	else
+	if (j->plan->has_data)
 		buf_add_size(&text, layout_part(&j->plan->layout, PART_DATA)->size);
-	buf_adds(&text, j->request->plan.no_data ? "\n" : " for what is to be kept\n");
+	else
+		buf_adds(&text, "nothing will be kept");
+	buf_adds(&text, j->plan->has_data ? " for what is to be kept\n" : "\n");
 	render_firmware(j->plan, &j->host, &text);
 	fputs(text.s, stdout);
 	return finish_stdout(e);

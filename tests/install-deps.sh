@@ -4,7 +4,8 @@
 #   tests/install-deps.sh build|try|test|bench|fuzz
 set -euo pipefail
 
-build=(gcc make pkg-config libfdisk-dev libblkid-dev libext2fs-dev libssl-dev libjson-c-dev libarchive-dev)
+build=(gcc make pkg-config libfdisk-dev libblkid-dev libext2fs-dev libssl-dev libjson-c-dev 
+       zlib1g-dev libbz2-dev liblzma-dev libzstd-dev liblz4-dev liblzo2-dev)
 run=(syslinux syslinux-common mtools shim-signed grub-efi-amd64-signed)
 try=(qemu-system-x86 python3 xorriso squashfs-tools dosfstools util-linux)
 test=(e2fsprogs fdisk parted jq live-build debootstrap genisoimage qemu-utils ovmf grub-common extlinux cpio xz-utils zstd lz4 bzip2 lzop initramfs-tools-core)

@@ -84,6 +84,8 @@ static errcode_t write_dir(struct ext4 *x, size_t dir)
 		err = ext4_write_node(&x->space, ext4_tree_inode(dir), &inode, runs.run, runs.n);
 	if (!err)
 		err = write_dir_blocks(x, dir, &runs, n);
+	if (!err && node->file)
+		err = ext4_set_selinux(&x->space, ext4_tree_inode(dir), node->file->selinux);
 	free(runs.run);
 	return err;
 }
@@ -108,7 +110,7 @@ static int plan_file(struct ext4 *x, size_t i, struct err *e)
 		.i_flags = f->system_file ? EXT2_IMMUTABLE_FL : 0,
 		.i_mtime = ext4_clamp_time(f->mtime),
 	};
-	u64 left = x->space.left, n = div_round_up(f->size, EXT4_BLOCK);
+	u64 left = x->space.left, n = f->is_hole ? 0 : div_round_up(f->size, EXT4_BLOCK);
 	size_t before = x->runs.n;
 	errcode_t err;
 
@@ -120,6 +122,8 @@ static int plan_file(struct ext4 *x, size_t i, struct err *e)
 	if (!err)
 		err = ext4_write_node(&x->space, ext4_tree_inode(x->tree.of_file[i]), &inode,
 		                      x->runs.n > before ? &x->runs.run[before] : NULL, x->runs.n - before);
+	if (!err)
+		err = ext4_set_selinux(&x->space, ext4_tree_inode(x->tree.of_file[i]), f->selinux);
 	return err ? ext4_failed(e, err, f->path) : 0;
 }
 
@@ -290,7 +294,7 @@ static u64 blocks_needed(const struct volume_files *files, const struct ext4_tre
 		if (t->node[i].is_dir)
 			n += blocks_of(ext4_tree_dir_blocks(t, i) * EXT4_BLOCK);
 	for (size_t i = 0; i < files->n; i++)
-		n += blocks_of(files->file[i].size);
+		n += files->file[i].is_hole ? 0 : blocks_of(files->file[i].size);
 	return n;
 }
 

@@ -157,3 +157,19 @@ errcode_t ext4_write_node(struct ext4_space *s, ext2_ino_t number, struct ext2_i
 	ext2fs_inode_alloc_stats2(s->fs, number, +1, LINUX_S_ISDIR(inode->i_mode));
 	return ext2fs_write_new_inode(s->fs, number, inode);
 }
+
+errcode_t ext4_set_selinux(struct ext4_space *s, ext2_ino_t number, const char *context)
+{
+	struct ext2_xattr_handle *h;
+	errcode_t err, close_err;
+
+	if (!context)
+		return 0;
+	err = ext2fs_xattrs_open(s->fs, number, &h);
+	if (err)
+		return err;
+	/* With its NUL, as the kernel stores it. */
+	err = ext2fs_xattr_set(h, "security.selinux", context, strlen(context) + 1);
+	close_err = ext2fs_xattrs_close(&h);
+	return err ? err : close_err;
+}

@@ -39,4 +39,7 @@ u64 ext4_map_blocks(u64 length, u64 n_runs);
 errcode_t ext4_write_node(struct ext4_space *s, ext2_ino_t number, struct ext2_inode *inode, const struct ext4_run *run,
                           size_t n);
 
+/* Gives an inode that was written a security context; NULL: none. */
+errcode_t ext4_set_selinux(struct ext4_space *s, ext2_ino_t number, const char *context);
+
 #endif

@@ -23,7 +23,7 @@ static errcode_t io_range(io_channel c, unsigned long long block, int count, u64
 {
 	u64 size = (u64)c->block_size;
 
-	if (!c->private_data || block > UINT64_MAX / size)
+	if (block > UINT64_MAX / size)
 		return EXT2_ET_INVALID_ARGUMENT;
 	*ret_off = block * size;
 	*ret_len = count < 0 ? (size_t) - (i64)count : (size_t)count * size;
@@ -54,7 +54,7 @@ static errcode_t io_flush(io_channel c)
 {
 	AUTO_ERR struct err e = { 0 };
 
-	return c->private_data ? -device_flush(c->private_data, &e) : 0;
+	return -device_flush(c->private_data, &e);
 }
 
 /* What is missing here (discard, zeroout, options, statistics) libext2fs does without. */
@@ -69,29 +69,49 @@ static const struct struct_io_manager manager = {
 	.write_blk64 = io_write,
 };
 
+/* Large enough for a pointer as text. */
+#define NAME_SIZE 32
+
+/*
+ * The library has no room for a pointer in what it hands to io_open(), and it copies the name: so the name is the
+ * pointer, as text. (It is also the reason why no name of a device can be taken for options, which follow a "?".)
+ */
+static void put_name(struct device *d, char ret[NAME_SIZE])
+{
+	snprintf(ret, NAME_SIZE, "%p", (void *)d);
+}
+
 static errcode_t io_open(const char *name, int flags, io_channel *ret)
 {
-	io_channel c = xcalloc(1, sizeof(*c));
+	io_channel c;
+	void *d;
 
 	(void)flags;
+	if (sscanf(name, "%p", &d) != 1)
+		return EXT2_ET_INVALID_ARGUMENT;
+	c = xcalloc(1, sizeof(*c));
 	c->magic = EXT2_ET_MAGIC_IO_CHANNEL;
 	c->manager = (io_manager)&manager;
 	c->name = xstrdup(name);
 	c->block_size = 1024;
 	c->refcount = 1;
+	c->private_data = d;
 	*ret = c;
 	return 0;
 }
 
 errcode_t ext4_io_initialize(struct device *d, struct ext2_super_block *param, ext2_filsys *ret)
 {
-	ext2_filsys fs;
-	errcode_t err = ext2fs_initialize(d->name, EXT2_FLAG_64BITS, param, (io_manager)&manager, &fs);
+	char name[NAME_SIZE];
 
-	if (err)
-		return err;
-	/* The library has no room for a pointer in what it hands to io_open(), and reads nothing before this. */
-	fs->io->private_data = d;
-	*ret = fs;
-	return 0;
+	put_name(d, name);
+	return ext2fs_initialize(name, EXT2_FLAG_64BITS, param, (io_manager)&manager, ret);
+}
+
+errcode_t ext4_io_open(struct device *d, int flags, ext2_filsys *ret)
+{
+	char name[NAME_SIZE];
+
+	put_name(d, name);
+	return ext2fs_open2(name, NULL, flags | EXT2_FLAG_64BITS, 0, 0, (io_manager)&manager, ret);
 }

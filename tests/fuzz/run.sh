@@ -9,7 +9,7 @@ names=("$@")
 [ ${#names[@]} -gt 0 ] || names=($(ls tests/fuzz/fuzz_*.c | sed 's|.*/fuzz_||; s|\.c$||'))
 out=build/fuzz
 mkdir -p $out
-packages='fdisk blkid ext2fs com_err libcrypto json-c libarchive'
+packages='fdisk blkid ext2fs com_err libcrypto json-c zlib liblzma libzstd liblz4 lzo2'
 flags="-std=gnu11 -g -O1 -I. -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DLIVESTICK_VERSION=\"fuzz\" -fsanitize=address,undefined
        -fno-sanitize-recover=undefined -pthread $(pkg-config --cflags $packages)"
 
@@ -24,7 +24,7 @@ done
 failed=0
 for name in "${names[@]}"; do
     clang $flags -fsanitize=fuzzer -o $out/fuzz_$name tests/fuzz/fuzz_$name.c "${objects[@]}" \
-        $(pkg-config --libs $packages) || { echo "not ok fuzz-$name: does not build"; failed=1; continue; }
+        $(pkg-config --libs $packages) -lbz2 || { echo "not ok fuzz-$name: does not build"; failed=1; continue; }
     mkdir -p $out/$name
     seeds=()
     [ -d tests/fuzz/corpus/$name ] && seeds=(tests/fuzz/corpus/$name)

@@ -365,6 +365,33 @@ TEST(names_around_the_slash)
 	volume_files_free(&v);
 }
 
+/* A store for changes is larger than what it holds; a system with SELinux looks at the contexts of what it mounts. */
+TEST(holes_and_contexts)
+{
+	static const char root_t[] = "system_u:object_r:root_t:s0";
+	AUTO_FREE char *path = sandbox_path("holes.img");
+	struct ext4_options o = options_for(100 * MIB);
+	struct volume_files v = { 0 };
+	u64 with_hole;
+
+	volume_add_hole(&v, "/overlay.img", 5 * GIB, 1600000000)->selinux = root_t;
+	volume_add_dir(&v, "/overlay", 0755, 1600000000)->selinux = root_t;
+	volume_add_dir(&v, "/ovlwork", 0755, 1600000000);
+	with_hole = ext4_size_for(&v, 0, false);
+	CHECK(with_hole < 40 * MIB);
+	write_image(&o, &v, path);
+	fsck(path);
+	check_stat(path, "/overlay.img", "Size: 5368709120");
+	check_stat(path, "/overlay.img", "Blockcount: 0");
+	debugfs(path, "ea_get /overlay security.selinux");
+	CHECK_SAID("system_u:object_r:root_t:s0\\000");
+	debugfs(path, "ea_get /overlay.img security.selinux");
+	CHECK_SAID("system_u:object_r:root_t:s0\\000");
+	debugfs(path, "ea_list /ovlwork");
+	CHECK(!strstr(sandbox_said(), "selinux"));
+	volume_files_free(&v);
+}
+
 /* ---- the kernel's driver */
 
 TEST(kernel_reads_writes_and_deletes)

@@ -131,7 +131,7 @@ TEST(detection)
 	for (size_t i = 0; i < ARRAY_SIZE(row); i++) {
 		AUTO_SOURCE struct source *s = tree(row[i].tree);
 		const char *const args[] = { "vga=788", row[i].args };
-		const struct family_facts facts = { s, args, 2 };
+		const struct family_facts facts = { .source = s, .cmdlines = args, .n_cmdlines = 2 };
 		const struct family *f = family_detect(&facts);
 
 		if (row[i].family ? !f || strcmp(f->name, row[i].family) != 0 : f != NULL)
@@ -143,7 +143,7 @@ TEST(files_alone_score_less_than_a_token)
 {
 	AUTO_SOURCE struct source *s = tree(LIVE);
 	const char *const token[] = { "boot=live" };
-	struct family_facts facts = { s, token, 1 };
+	struct family_facts facts = { .source = s, .cmdlines = token, .n_cmdlines = 1 };
 
 	CHECK_U64(family_live_boot.score(&facts), 100);
 	facts.n_cmdlines = 0;
@@ -183,7 +183,7 @@ TEST(refusal)
 	for (size_t i = 0; i < ARRAY_SIZE(row); i++) {
 		AUTO_SOURCE struct source *s = tree(row[i].tree);
 		const char *const args[] = { row[i].args };
-		const struct family_facts facts = { s, args, 1 };
+		const struct family_facts facts = { .source = s, .cmdlines = args, .n_cmdlines = 1 };
 		AUTO_FREE char *why = family_live_boot.refuse(&facts);
 
 		if (row[i].why ? !why || !strstr(why, row[i].why) : why != NULL)
@@ -196,7 +196,7 @@ TEST(one_good_entry_is_enough)
 {
 	AUTO_SOURCE struct source *s = tree(LIVE);
 	const char *const args[] = { "boot=live live-media-path=/other", "boot=live" };
-	const struct family_facts facts = { s, args, 2 };
+	const struct family_facts facts = { .source = s, .cmdlines = args, .n_cmdlines = 2 };
 	AUTO_FREE char *why = family_live_boot.refuse(&facts), *tails = family_tails.refuse(&facts);
 
 	CHECK(why == NULL);
