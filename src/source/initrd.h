@@ -23,7 +23,7 @@
  *
  * Names, targets and texts are what somebody put there: any bytes but NUL, in names no "/". Bounded are the number of
  * entries, their names, the bytes unpacked, also in proportion to the bytes read, and the work; memory stays below
- * 500 MB in the worst case and is a few MB in practice. What is beyond is -EFBIG.
+ * 500 MB in the worst case and is some 20 MB in practice. What is beyond is -EFBIG.
  */
 #ifndef LIVESTICK_SOURCE_INITRD_H
 #define LIVESTICK_SOURCE_INITRD_H

@@ -334,6 +334,52 @@ TEST(signatures)
 	CHECK_STR(by, "Other CA");
 }
 
+TEST(sections_count_in_the_order_of_the_file)
+{
+	CLEANUP(key_free) struct key ca = key_make("Test CA", NULL);
+	static const struct pe_part parts[] = { { ".a", "first", 5 }, { ".b", "second", 6 }, { ".c", "", 0 } };
+	AUTO_BUF struct buf b = pe_make(AMD64, parts, 3);
+	u8 swap[40];
+
+	memcpy(swap, b.s + PE_TABLE, 40);
+	memcpy(b.s + PE_TABLE, b.s + PE_TABLE + 40, 40);
+	memcpy(b.s + PE_TABLE + 40, swap, 40);
+	pe_sign(&b, &ca);
+	CLEANUP(efi_image_free) struct efi_image img = read_buf(&b);
+	CHECK(img.n_signatures == 1 && img.signature[0].intact);
+}
+
+/* The certificate of Microsoft's CA is public: who puts it beside his own signature has not got theirs. */
+TEST(microsofts_certificate_beside_a_strangers_signature)
+{
+	CLEANUP(efi_image_free) struct efi_image shim = read_file(SHIM "shimx64.efi.signed");
+	CLEANUP(key_free) struct key stranger = key_make("Stranger", NULL);
+	static const struct pe_part part = { ".text", "some code", 9 };
+	AUTO_BUF struct buf b = pe_make(AMD64, &part, 1), own_der = { 0 };
+	const u8 *p = shim.signature[0].pkcs7;
+	PKCS7 *theirs = d2i_PKCS7(NULL, &p, (long)shim.signature[0].len), *own;
+	u8 digest[SHA256_SIZE], *der = NULL;
+	int len;
+
+	pe_pad(&b, 8);
+	pe_test_digest(&b, b.len, digest);
+	own_der = pkcs7_make(digest, &stranger);
+	p = (u8 *)own_der.s;
+	own = d2i_PKCS7(NULL, &p, (long)own_der.len);
+	for (int i = 0; i < sk_X509_num(theirs->d.sign->cert); i++)
+		PKCS7_add_certificate(own, sk_X509_value(theirs->d.sign->cert, i));
+	len = i2d_PKCS7(own, &der);
+	pe_add_signature(&b, der, (size_t)len);
+	OPENSSL_free(der);
+	PKCS7_free(own);
+	PKCS7_free(theirs);
+	CHECK(shim.signature[0].microsoft_ca && memmem(b.s, b.len, shim.signature[0].microsoft_ca, 20));
+	CLEANUP(efi_image_free) struct efi_image img = read_buf(&b);
+	CHECK(img.n_signatures == 1 && img.signature[0].intact);
+	CHECK(!img.signature[0].microsoft_ca);
+	CHECK_STR(img.signature[0].issuer, "Stranger");
+}
+
 TEST(a_signature_of_another_file)
 {
 	CLEANUP(key_free) struct key ca = key_make("Test CA", NULL);
