@@ -102,8 +102,11 @@ static int make_menu(struct plan *p, const struct plan_options *o, struct err *e
 			def_here = i == def ? at : def_here;
 		}
 	}
-	if (r == 0 && p->has_data)
+	if (r == 0 && p->has_data) {
 		r = add_entry(p, &from->entry[def], false, o->append, e);
+		free(p->menu.entry[p->menu.n - 1].submenu); /* beside the default, which stands at the top */
+		p->menu.entry[p->menu.n - 1].submenu = NULL;
+	}
 	if (r == 0) {
 		drop_if_twin(&p->menu);
 		menu_set_default(&p->menu, def_here);

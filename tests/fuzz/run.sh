@@ -21,15 +21,14 @@ for c in src/base/*.c src/media/*.c src/source/*.c src/fs/*.c bootinst/*.c src/m
     [ "$o" -nt "$c" ] || clang $flags -fsanitize=fuzzer-no-link -c -o "$o" "$c" || { echo "not ok fuzz-build"; exit 1; }
 done
 
-failed=0
-for name in "${names[@]}"; do
+fuzz() {        # NAME
+    local name=$1 seeds=()
     clang $flags -fsanitize=fuzzer -o $out/fuzz_$name tests/fuzz/fuzz_$name.c "${objects[@]}" \
-        $(pkg-config --libs $packages) -lbz2 || { echo "not ok fuzz-$name: does not build"; failed=1; continue; }
+        $(pkg-config --libs $packages) -lbz2 || { echo "not ok fuzz-$name: does not build"; return; }
     mkdir -p $out/$name
-    seeds=()
     [ -d tests/fuzz/corpus/$name ] && seeds=(tests/fuzz/corpus/$name)
     if [ -x tests/fuzz/corpus_$name.sh ] && [ -z "$(ls -A $out/$name)" ]; then
-        tests/fuzz/corpus_$name.sh $out/$name || { echo "not ok fuzz-$name: no corpus"; failed=1; continue; }
+        tests/fuzz/corpus_$name.sh $out/$name || { echo "not ok fuzz-$name: no corpus"; return; }
     fi
     if $out/fuzz_$name -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -artifact_prefix=$out/$name- \
         $out/$name "${seeds[@]}" >$out/$name.log 2>&1; then
@@ -37,7 +36,20 @@ for name in "${names[@]}"; do
     else
         tail -40 $out/$name.log | sed 's/^/# /'
         echo "not ok fuzz-$name"
-        failed=1
     fi
+}
+
+# As many at a time as there are processors.
+running=0
+for name in "${names[@]}"; do
+    if [ $running -eq "$(nproc)" ]; then wait -n; running=$((running - 1)); fi
+    fuzz "$name" >$out/$name.verdict &
+    running=$((running + 1))
+done
+wait
+failed=0
+for name in "${names[@]}"; do
+    cat $out/$name.verdict
+    grep -q '^ok ' $out/$name.verdict || failed=1
 done
 exit $failed
