@@ -21,9 +21,9 @@
  * place of an empty directory only, and what has no directory to be in is not made (the kernel has /dev and /root of
  * its own; this reader has not). ".." at the top stays at the top, so nothing leads out.
  *
- * Names, targets and texts are what somebody put there: any bytes but NUL, in names no "/". Bounded are the number of
- * entries, their names, the bytes unpacked, also in proportion to the bytes read, and the work; memory stays below
- * 500 MB in the worst case and is some 20 MB in practice. What is beyond is -EFBIG.
+ * Names, targets and texts are what somebody put there: any bytes, but NUL in texts only and no "/" in names. Bounded
+ * are the number of entries, their names, the bytes unpacked, also in proportion to the bytes read, and the work;
+ * memory stays below 500 MB in the worst case and is some 20 MB in practice. What is beyond is -EFBIG.
  */
 #ifndef LIVESTICK_SOURCE_INITRD_H
 #define LIVESTICK_SOURCE_INITRD_H
