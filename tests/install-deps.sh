@@ -10,7 +10,7 @@ run=(syslinux syslinux-common mtools shim-signed grub-efi-amd64-signed)
 try=(qemu-system-x86 python3 xorriso squashfs-tools dosfstools util-linux)
 test=(e2fsprogs fdisk parted jq live-build debootstrap genisoimage qemu-utils ovmf grub-common extlinux cpio xz-utils zstd lz4 bzip2 lzop initramfs-tools-core)
 bench=(nbdkit libnbd-bin fuse3 fdisk e2fsprogs live-build debootstrap)
-fuzz=(clang libclang-rt-14-dev xorriso mtools)
+fuzz=(clang libclang-rt-14-dev xorriso mtools dosfstools e2fsprogs cpio xz-utils zstd lz4 bzip2 lzop shim-signed grub-efi-amd64-signed)
 
 case ${1:-} in
 build) want=("${build[@]}" "${run[@]}") ;;

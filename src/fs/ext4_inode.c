@@ -52,31 +52,26 @@ static u64 size_of(const struct ext4_inode *in)
 	const struct ext2_inode_large *raw = in->raw;
 
 	/* The upper half was something else before directories could be large. */
-	if (LINUX_S_ISREG(raw->i_mode) ||
-	    (LINUX_S_ISDIR(raw->i_mode) && ext2fs_has_feature_largedir(in->fs->super)))
+	if (LINUX_S_ISREG(raw->i_mode) || (LINUX_S_ISDIR(raw->i_mode) && ext2fs_has_feature_largedir(in->fs->super)))
 		return EXT2_I_SIZE(raw);
 	return raw->i_size;
 }
 
-static errcode_t read_inode(struct ext4_inode *in, u32 number)
-{
-	if (number == 0 || number > in->fs->super->s_inodes_count)
-		return EXT2_ET_BAD_INODE_NUM;
-	if (!ext2fs_group_desc_csum_verify(in->fs, ext2fs_group_of_ino(in->fs, number)))
-		return EXT2_ET_GDESC_BAD_CSUM;
-	return ext2fs_read_inode_full(in->fs, number, (struct ext2_inode *)in->raw, EXT2_INODE_SIZE(in->fs->super));
-}
-
 int ext4_inode_load(struct ext4_inode *in, u32 number, const char *where, struct err *e)
 {
-	errcode_t err;
+	errcode_t err = EXT2_ET_BAD_INODE_NUM;
 
-	if (in->number == number)
+	if (number && in->number == number)
 		return 0;
 	in->number = 0;
 	for (size_t i = 0; i < EXT4_MAP_LEVELS; i++)
 		in->level[i].block = 0;
-	err = read_inode(in, number);
+	if (number && number <= in->fs->super->s_inodes_count) {
+		if (!ext2fs_group_desc_csum_verify(in->fs, ext2fs_group_of_ino(in->fs, number)))
+			return ext4_damaged(in->d, where, "the checksum of its group is wrong", e);
+		err = ext2fs_read_inode_full(in->fs, number, (struct ext2_inode *)in->raw,
+		                             EXT2_INODE_SIZE(in->fs->super));
+	}
 	if (err) {
 		/* After a failure the cache of libext2fs may hold bytes under the number of another inode. */
 		ext2fs_flush_icache(in->fs);
@@ -221,7 +216,8 @@ static int map_indirect(struct ext4_inode *in, u64 at, struct ext4_stretch *ret,
 	unsigned depth = 0;
 
 	for (size_t k = 0; k < EXT2_N_BLOCKS; k++)
-		put_le32(root + 4 * k, in->raw->i_block[k]); /* libext2fs has turned them into numbers of this machine */
+		put_le32(root + 4 * k,
+		         in->raw->i_block[k]); /* libext2fs has turned them into numbers of this machine */
 	if (at >= EXT2_NDIR_BLOCKS) {
 		at -= EXT2_NDIR_BLOCKS;
 		for (depth = 1, span = per_table; at >= span; depth++, span *= per_table) {

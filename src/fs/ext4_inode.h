@@ -41,8 +41,7 @@ MUST_CHECK int ext4_inode_map(struct ext4_inode *in, u64 at, struct ext4_stretch
                               struct err *e);
 
 /* Reads `len` bytes at `off`. -ERANGE: they do not lie inside. */
-MUST_CHECK int ext4_inode_read(struct ext4_inode *in, u64 off, void *buf, size_t len, const char *where,
-                               struct err *e);
+MUST_CHECK int ext4_inode_read(struct ext4_inode *in, u64 off, void *buf, size_t len, const char *where, struct err *e);
 
 /* The failures of a volume that contradicts itself (-EUCLEAN), and of libext2fs. */
 int ext4_damaged(const struct device *d, const char *where, const char *what, struct err *e);
