@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #define SHOWN_MAX 100
+#define SBAT_MAX  (8 * KIB) /* ten times what is met; each line of one text is compared with each of another */
 
 /* The Linux/x86 boot protocol (Documentation/arch/x86/boot.rst); arm64: Documentation/arch/arm64/booting.rst. */
 #define LINUX_MAGIC_OFF       0x202 /* "HdrS" */
@@ -109,12 +110,12 @@ static bool is_linux(struct bytes file)
 	return (x86.p && memcmp(x86.p, "HdrS", 4) == 0) || (arm64.p && memcmp(arm64.p, "ARM\x64", 4) == 0);
 }
 
-/* Text of a section that starts `off` bytes behind its start; NULL when there is none. */
-static char *section_text(const struct pe *pe, const char *name, u64 off)
+/* SBAT lines that begin `off` bytes behind the start of a section; NULL when there are none. */
+static char *sbat_text(const struct pe *pe, const char *name, u64 off)
 {
 	struct bytes b = pe_section(pe, name);
 
-	return off < b.len ? xstrndup((const char *)b.p + off, b.len - off) : NULL;
+	return off < b.len ? xstrndup((const char *)b.p + off, MIN(SBAT_MAX, b.len - off)) : NULL;
 }
 
 /* u32 format (0), and from there two u32 offsets: of what it revokes by itself, of what it would on demand. */
@@ -122,7 +123,7 @@ static char *sbat_level(const struct pe *pe)
 {
 	struct bytes head = bytes_at(pe_section(pe, ".sbatlevel"), 0, 8);
 
-	return head.p && get_le32(head.p) == 0 ? section_text(pe, ".sbatlevel", 4 + (u64)get_le32(head.p + 4)) : NULL;
+	return head.p && get_le32(head.p) == 0 ? sbat_text(pe, ".sbatlevel", 4 + (u64)get_le32(head.p + 4)) : NULL;
 }
 
 static void read_shim(const struct pe *pe, struct efi_image *img)
@@ -184,7 +185,7 @@ int efi_image_read(const void *data, size_t len, struct efi_image *ret, struct e
 	for (size_t i = 0; i < ARRAY_SIZE(machines); i++)
 		if (machines[i].number == pe.machine)
 			img.machine = machines[i].machine;
-	img.sbat = section_text(&pe, ".sbat", 0);
+	img.sbat = sbat_text(&pe, ".sbat", 0);
 	read_kind(&pe, &img);
 	efi_read_signatures(&pe, &img);
 	*ret = img;

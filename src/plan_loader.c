@@ -108,12 +108,18 @@ static void choose_modules_of(struct plan *p, const struct efi_loader *l)
 	}
 }
 
+/* With this beside it, shim would make boot entries in the firmware instead of starting GRUB. */
+static bool is_fallback(const char *path)
+{
+	return fnmatch("*/fb????.efi", path, FNM_CASEFOLD) == 0 || fnmatch("*/fbx64.efi", path, FNM_CASEFOLD) == 0;
+}
+
 void plan_choose_efi_files(struct plan *p)
 {
 	for (size_t i = 0; p->efi && i < p->efi->n_files; i++) {
 		const struct efi_file *f = &p->efi->file[i];
 
-		if (!f->is_config)
+		if (!f->is_config && !is_fallback(f->path))
 			choose(p, f->path, f->node, f->node ? NULL : f);
 	}
 	for (size_t i = 0; p->efi && i < p->efi->n_loaders; i++)

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "src/fs/fat_read.h"
+#include "src/fs/reader.h"
 #include "src/plan.h"
 
 /* 200,000 files with paths of 250 characters. */
@@ -25,12 +25,12 @@ static void note_damage(struct stick *s, const char *what, struct err *e)
 }
 
 /* True when it was there and good. */
-static bool read_manifest(struct stick *s, struct fat_volume *v, const char *path, struct manifest *ret)
+static bool read_manifest(struct stick *s, struct reader *v, const char *path, struct manifest *ret)
 {
 	AUTO_ERR struct err e = { 0 };
 	AUTO_FREE char *text = NULL;
 	size_t len = 0;
-	int r = fat_load(v, path, MANIFEST_MAX, &text, &len, &e);
+	int r = reader_load(v, path, MANIFEST_MAX, &text, &len, &e);
 
 	if (r == -ENOENT)
 		return false;
@@ -42,32 +42,43 @@ static bool read_manifest(struct stick *s, struct fat_volume *v, const char *pat
 }
 
 /* "DEFAULT a1" and blanks. */
-static void read_switch(struct stick *s, struct fat_volume *v)
+static void read_switch(struct stick *s, struct reader *v)
 {
 	AUTO_ERR struct err e = { 0 };
 	AUTO_FREE char *text = NULL;
 	size_t len = 0;
 
-	if (fat_load(v, STICK_DIR "/switch.cfg", 4096, &text, &len, &e) < 0 ||
+	if (reader_load(v, STICK_DIR "/switch.cfg", 4096, &text, &len, &e) < 0 ||
 	    sscanf(text, "DEFAULT %32[a-z0-9_-]", s->default_entry) != 1)
 		note_damage(s, STICK_DIR "/switch.cfg", &e);
 }
 
-static void read_boot(struct stick *s, struct device *d, const struct scan_part *part)
+static void read_boot(struct stick *s, struct reader *v)
 {
-	AUTO_ERR struct err e = { 0 };
-	AUTO_DEVICE struct device *boot = device_new_window(d, "BOOT", part->start, part->size);
-	AUTO_FAT struct fat_volume *v = NULL;
-
-	if (fat_open(boot, &v, &e) < 0) {
-		note_damage(s, "first partition", &e);
-		return;
-	}
-	s->is_ours = read_manifest(s, v, STICK_DIR "/stick.manifest", &s->manifest);
 	for (int i = 0; i < N_SLOTS; i++)
 		s->has_slot[i] = read_manifest(s, v, slot_manifest[i], &s->slot[i]);
-	if (s->is_ours)
-		read_switch(s, v);
+	read_switch(s, v);
+}
+
+/* Whether the partition is BOOT of one of our sticks; if so, all that it tells is read. */
+static bool read_partition(struct stick *s, struct device *d, const struct scan_part *part)
+{
+	AUTO_ERR struct err e = { 0 };
+	AUTO_DEVICE struct device *window = device_new_window(d, "BOOT", part->start, part->size);
+	AUTO_READER struct reader *v = NULL;
+	int r = reader_open(window, &v, &e);
+
+	if (r < 0 && r != -EINVAL && part->number == 1)
+		note_damage(s, "first partition", &e);
+	if (r < 0)
+		return false;
+	s->is_ours = read_manifest(s, v, STICK_DIR "/stick.manifest", &s->manifest);
+	if (!s->is_ours)
+		return s->damage != NULL;
+	s->boot_start = part->start;
+	s->boot_size = part->size;
+	read_boot(s, v);
+	return true;
 }
 
 int stick_read(struct device *d, struct stick *ret, struct err *e)
@@ -77,9 +88,13 @@ int stick_read(struct device *d, struct stick *ret, struct err *e)
 
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < s.scan.n_parts; i++)
-		if (s.scan.part[i].number == 1 && strcmp(s.scan.part[i].fs, "vfat") == 0)
-			read_boot(&s, d, &s.scan.part[i]);
+	/* An ESP may come first. */
+	for (size_t i = 0; i < s.scan.n_parts; i++) {
+		unsigned number = s.scan.part[i].number;
+
+		if ((number == 1 || number == 2) && read_partition(&s, d, &s.scan.part[i]))
+			break;
+	}
 	*ret = s;
 	return 0;
 }

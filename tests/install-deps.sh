@@ -4,20 +4,24 @@
 #   tests/install-deps.sh build|try|test|bench|fuzz
 set -euo pipefail
 
-build=(gcc make pkg-config libfdisk-dev libblkid-dev libext2fs-dev libssl-dev libjson-c-dev 
+build=(gcc make pkg-config libfdisk-dev libblkid-dev libext2fs-dev libssl-dev libjson-c-dev
        zlib1g-dev libbz2-dev liblzma-dev libzstd-dev liblz4-dev liblzo2-dev)
-run=(syslinux syslinux-common mtools shim-signed grub-efi-amd64-signed)
+run=(syslinux syslinux-common mtools)
+uefi=(shim-signed grub-efi-amd64-signed systemd-boot-efi syslinux-efi)
 try=(qemu-system-x86 python3 xorriso squashfs-tools dosfstools util-linux)
 test=(e2fsprogs fdisk parted jq live-build debootstrap genisoimage qemu-utils ovmf grub-common extlinux cpio xz-utils zstd lz4 bzip2 lzop initramfs-tools-core)
 bench=(nbdkit libnbd-bin fuse3 fdisk e2fsprogs live-build debootstrap)
-fuzz=(clang libclang-rt-14-dev xorriso mtools dosfstools e2fsprogs cpio xz-utils zstd lz4 bzip2 lzop shim-signed grub-efi-amd64-signed)
+fuzz=(clang libclang-rt-14-dev xorriso mtools dosfstools e2fsprogs cpio xz-utils zstd lz4 bzip2 lzop)
+
+# On a PC that was started by UEFI these would install themselves as its loader; nobody who runs tests wants that.
+[ -d /sys/firmware/efi ] && uefi=()
 
 case ${1:-} in
 build) want=("${build[@]}" "${run[@]}") ;;
 try) want=("${build[@]}" "${run[@]}" "${try[@]}") ;;
-test) want=("${build[@]}" "${run[@]}" "${try[@]}" "${test[@]}") ;;
+test) want=("${build[@]}" "${run[@]}" "${try[@]}" "${test[@]}" "${uefi[@]}") ;;
 bench) want=("${build[@]}" "${run[@]}" "${try[@]}" "${bench[@]}") ;;
-fuzz) want=("${build[@]}" "${fuzz[@]}") ;;
+fuzz) want=("${build[@]}" "${fuzz[@]}" "${uefi[@]}") ;;
 *) echo "usage: $0 build|try|test" >&2; exit 2 ;;
 esac
 

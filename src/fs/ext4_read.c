@@ -7,7 +7,10 @@
 #include "src/base/utf8.h"
 #include "src/fs/ext4_inode.h"
 
-/* Bytes of directories in one listing or search: directories never shrink, so a few entries may lie in many blocks. */
+/*
+ * Bytes of directories in one listing or search: directories never shrink, so a few entries may lie in many blocks. And
+ * never more than the volume has, for no byte is in two.
+ */
 #define DIR_BYTES_MAX GIB
 
 /* Group descriptors are read whole: 16 TiB in blocks of 1 KiB have half as many. */
@@ -393,7 +396,7 @@ static int walk_dir(struct walk *w, u32 inode, unsigned depth, struct err *e)
 /* The directory at the top, made the current inode. */
 static int check_root(struct ext4_volume *v, struct err *e)
 {
-	struct ext4_entry root;
+	struct ext4_entry root = { 0 };
 	int r = get_entry(v, EXT2_ROOT_INO, "/", &root, e);
 
 	return r < 0 || root.is_dir ? r : ext4_damaged(v->d, "/", "is no directory", e);
@@ -401,7 +404,7 @@ static int check_root(struct ext4_volume *v, struct err *e)
 
 int ext4_each(struct ext4_volume *v, int (*fn)(void *ctx, const struct ext4_entry *entry), void *ctx, struct err *e)
 {
-	struct walk w = { .v = v, .fn = fn, .ctx = ctx, .budget = DIR_BYTES_MAX };
+	struct walk w = { .v = v, .fn = fn, .ctx = ctx, .budget = MIN(DIR_BYTES_MAX, v->facts.size) };
 	int r = check_root(v, e);
 	errcode_t err;
 
@@ -438,7 +441,7 @@ int ext4_read_file(struct ext4_volume *v, const struct ext4_entry *entry, u64 of
 static int find_name(struct ext4_volume *v, u32 dir, const char *want, size_t len, u32 *ret, const char *where,
                      struct err *e)
 {
-	u64 budget = DIR_BYTES_MAX;
+	u64 budget = MIN(DIR_BYTES_MAX, v->facts.size);
 	AUTO_FREE struct dir *d = dir_open(v, dir, where, &budget);
 	struct name name = { 0 };
 	int r;
