@@ -125,8 +125,10 @@ static int take_image(struct reading *r, const char *name, struct input in, u64 
 }
 
 /* Where directories, which have no boot catalogue, and some media keep the image as a file. */
-static const char *const image_file[] = { "/boot/grub/efi.img", "/efi.img", "/boot/efi.img", "/images/efiboot.img",
-	                                  "/EFI/archiso/efiboot.img", "/boot/x86_64/efi" };
+static const char *const image_file[] = {
+	"/boot/grub/efi.img",       "/efi.img",        "/boot/efi.img", "/images/efiboot.img",
+	"/EFI/archiso/efiboot.img", "/boot/x86_64/efi"
+};
 
 static int take_images(struct reading *r)
 {
@@ -135,7 +137,8 @@ static int take_images(struct reading *r)
 
 	for (size_t i = 0; status == 0 && r->set->n_files == 0 && i < s->n_boot_images; i++)
 		if (s->boot_images[i].platform == BOOT_IMAGE_EFI)
-			status = take_image(r, "EFI image", boot_image_input(&s->boot_images[i]), s->boot_images[i].len);
+			status =
+			    take_image(r, "EFI image", boot_image_input(&s->boot_images[i]), s->boot_images[i].len);
 	for (size_t i = 0; status == 0 && r->set->n_files == 0 && i < ARRAY_SIZE(image_file); i++) {
 		const struct node *n = source_find(s, image_file[i]);
 
@@ -231,9 +234,14 @@ const struct efi_loader *efi_loader_for(const struct efi_set *s, enum efi_machin
 static const char *kind_name(enum efi_kind kind)
 {
 	static const char *const name[] = {
-		[EFI_OTHER] = "an unknown program", [EFI_SHIM] = "another shim",   [EFI_MOK_MANAGER] = "MokManager",
-		[EFI_GRUB] = "GRUB",                [EFI_SYSTEMD_BOOT] = "systemd-boot", [EFI_SYSLINUX] = "SYSLINUX",
-		[EFI_REFIND] = "rEFInd",            [EFI_LINUX] = "a Linux kernel",
+		[EFI_OTHER] = "an unknown program",
+		[EFI_SHIM] = "another shim",
+		[EFI_MOK_MANAGER] = "MokManager",
+		[EFI_GRUB] = "GRUB",
+		[EFI_SYSTEMD_BOOT] = "systemd-boot",
+		[EFI_SYSLINUX] = "SYSLINUX",
+		[EFI_REFIND] = "rEFInd",
+		[EFI_LINUX] = "a Linux kernel",
 	};
 
 	return name[kind];

@@ -21,8 +21,8 @@ struct efi_file {
 /* What one kind of firmware starts: EFI/BOOT/BOOTX64.EFI, and the program that this one starts if it is shim. */
 struct efi_loader {
 	enum efi_machine machine;
-	size_t file;   /* index into the set's files */
-	size_t second; /* the same, or that of what shim starts */
+	size_t file;                                /* index into the set's files */
+	size_t second;                              /* the same, or that of what shim starts */
 	struct efi_image first_image, second_image; /* the latter is empty when there is no second */
 };
 

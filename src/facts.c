@@ -6,6 +6,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "src/open.h"
+
 typedef int read_menu_fn(const struct menu_loader *l, const char *path, struct menu *ret, struct err *e);
 
 static read_menu_fn read_menu_bls;
@@ -381,7 +383,7 @@ static int read_kernels(struct facts *f, struct err *e)
 int facts_read(const char *path, const char *family_name, struct facts *ret, struct err *e)
 {
 	struct facts f = { 0 };
-	int r = source_open(path, &f.source, e);
+	int r = open_source(path, &f.source, e);
 
 	if (r == 0)
 		r = efi_read_source(f.source, &f.efi, e);

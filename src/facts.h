@@ -21,7 +21,7 @@ struct facts {
 	const char **cmdlines; /* for family_facts */
 	struct initrd **initrd;
 	size_t n_initrds, cap_initrds;
-	char *version; /* of what boots the system; NULL: cannot be told */
+	char *version;      /* of what boots the system; NULL: cannot be told */
 	struct efi_set efi; /* the source's own UEFI loaders */
 
 	/* The kernels of the menu, each once, as UEFI would see them. */
@@ -29,7 +29,7 @@ struct facts {
 		const char *path;    /* of the menu's */
 		bool is_efi_program; /* it has an EFI stub */
 		struct efi_image image;
-	} *kernel;
+	} * kernel;
 	size_t n_kernels, cap_kernels;
 
 	char **warnings; /* what is not as the source has it, and does no harm */

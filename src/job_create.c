@@ -179,7 +179,8 @@ static int check_room(struct create_job *j, struct err *e)
 
 /* In this order; nothing is written by any of them (a new file stays all holes). */
 static int (*const checks[])(struct create_job *, struct err *) = {
-	read_source, load_host, check_target, open_target, check_sector_size, scan_target, make_plan, lay_out, check_room,
+	read_source, load_host, check_target, open_target, check_sector_size,
+	scan_target, make_plan, lay_out,      check_room,
 };
 
 int create_job_prepare(const struct create_request *q, struct create_job *ret, struct err *e)

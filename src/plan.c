@@ -259,10 +259,11 @@ static int choose_boot_fs(struct plan *p, const struct plan_options *o, struct e
 	if (!large || p->boot_is_ext4)
 		return 0;
 	path = node_path(large);
-	return fail_source(e, -EFBIG,
-	                   "%s: has %llu bytes, and a file on FAT32 ends below 4 GiB: leave --boot-fs out, then ext4 is "
-	                   "taken",
-	                   path, (unsigned long long)large->size);
+	return fail_source(
+	    e, -EFBIG,
+	    "%s: has %llu bytes, and a file on FAT32 ends below 4 GiB: leave --boot-fs out, then ext4 is "
+	    "taken",
+	    path, (unsigned long long)large->size);
 }
 
 /* A BIOS loader reads sectors of 512 bytes only. */

@@ -58,25 +58,25 @@ struct plan {
 	struct layout layout;
 	struct table_ids ids;
 	bool boot_is_ext4;
-	bool has_data; /* a persistence partition */
-	u32 boot_serial, esp_serial; /* of a FAT32 BOOT, and of the ESP */
+	bool has_data;                        /* a persistence partition */
+	u32 boot_serial, esp_serial;          /* of a FAT32 BOOT, and of the ESP */
 	u8 boot_uuid[16], boot_hash_seed[16]; /* of an ext4 BOOT */
-	char boot_label[17]; /* at most 11 characters on FAT32 */
+	char boot_label[17];                  /* at most 11 characters on FAT32 */
 	u8 data_uuid[16], data_hash_seed[16];
 	char data_label[17];
 	struct family_medium medium;
 	i64 time;
 
-	bool bios; /* whether a BIOS can start it: not with sectors of 4096 bytes */
+	bool bios;                 /* whether a BIOS can start it: not with sectors of 4096 bytes */
 	const struct efi_set *efi; /* the UEFI loaders; NULL: none */
 	enum secure_boot_verdict secure_boot;
 	struct buf secure_boot_why;
 
-	struct menu menu; /* as it will be on the stick */
-	struct buf top_cfg, slot_cfg;               /* SYSLINUX' */
+	struct menu menu;                          /* as it will be on the stick */
+	struct buf top_cfg, slot_cfg;              /* SYSLINUX' */
 	struct buf grub_top, slot_grub, grub_stub; /* GRUB's */
-	char switch_cfg[MENU_SWITCH_SIZE];          /* both loaders' */
-	struct buf warnings; /* lines */
+	char switch_cfg[MENU_SWITCH_SIZE];         /* both loaders' */
+	struct buf warnings;                       /* lines */
 
 	struct plan_efi_copy *efi_copy;
 	size_t n_efi_copy, cap_efi_copy;

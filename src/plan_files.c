@@ -65,6 +65,12 @@ static bool rule_grub(const struct choice *c, const struct node *n)
 	return (c->grub_dir && below(n, c->grub_dir)) || (c->grub2_dir && below(n, c->grub2_dir));
 }
 
+static bool rule_other_stick(const struct choice *c, const struct node *n)
+{
+	return n == source_find(c->plan->facts->source, STICK_DIR) || strcmp(n->name, "ldlinux.c32") == 0 ||
+	       strcmp(n->name, "lost+found") == 0;
+}
+
 static bool rule_boot_image(const struct choice *c, const struct node *n)
 {
 	const struct source *s = c->plan->facts->source;
@@ -103,6 +109,7 @@ static const struct {
 } rules[] = {
 	{ "the image's own BIOS loader and menu: the stick has SYSLINUX and a menu of its own", rule_menu_dir },
 	{ "the image's own BIOS loader: the stick has SYSLINUX", rule_isolinux },
+	{ "what the stick that is copied had for itself", rule_other_stick },
 	{ "boot image of the CD", rule_boot_image },
 	{ "the image's own UEFI loader and menu: the stick has one", rule_uefi },
 	{ "the image's own GRUB, its menu and look: the stick has a menu of its own", rule_grub },

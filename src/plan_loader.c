@@ -31,8 +31,8 @@ static void add_bios(struct plan *p, struct host *host)
 /* ---- UEFI: shim and GRUB */
 
 /* What the menu needs of GRUB. An image that has it all built in (the signed ones have) needs no modules beside it. */
-static const char *const needed[] = { "normal", "configfile", "search", "search_fs_uuid", "test", "linux",
-	                              "fat",    "part_msdos", "part_gpt" };
+static const char *const needed[] = { "normal", "configfile", "search",     "search_fs_uuid", "test",
+	                              "linux",  "fat",        "part_msdos", "part_gpt" };
 
 static bool has_all(const struct plan *p, const struct efi_image *grub)
 {
@@ -195,5 +195,6 @@ void plan_add_loaders(struct plan *p, struct host *host)
 	}
 	if (p->efi)
 		add_text(p, GRUB_CFG, &p->grub_top);
-	volume_add(&p->boot_files, STICK_DIR "/switch.cfg", sizeof(p->switch_cfg), input_memory(p->switch_cfg), p->time);
+	volume_add(&p->boot_files, STICK_DIR "/switch.cfg", sizeof(p->switch_cfg), input_memory(p->switch_cfg),
+	           p->time);
 }

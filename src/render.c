@@ -94,8 +94,10 @@ static const char *machine_name(enum efi_machine m)
 
 static const char *from_name(enum efi_from from)
 {
-	static const char *const name[] = { [EFI_NOWHERE] = "nowhere", [EFI_FROM_TREE] = "the source",
-		                            [EFI_FROM_IMAGE] = "the source's EFI image", [EFI_FROM_HOST] = "this host" };
+	static const char *const name[] = { [EFI_NOWHERE] = "nowhere",
+		                            [EFI_FROM_TREE] = "the source",
+		                            [EFI_FROM_IMAGE] = "the source's EFI image",
+		                            [EFI_FROM_HOST] = "this host" };
 
 	return name[from];
 }

@@ -12,9 +12,9 @@ enum slot { SLOT_A, SLOT_B, N_SLOTS };
 
 struct stick {
 	struct scan scan;
-	bool is_ours;             /* there is a manifest of the stick */
+	bool is_ours;              /* there is a manifest of the stick */
 	u64 boot_start, boot_size; /* where BOOT is, if it is ours */
-	struct manifest manifest; /* of the stick */
+	struct manifest manifest;  /* of the stick */
 	bool has_slot[N_SLOTS];
 	struct manifest slot[N_SLOTS];
 	char default_entry[33]; /* what switch.cfg names, "" if it cannot be read */

@@ -40,6 +40,12 @@ static errcode_t io_read(io_channel c, unsigned long long block, int count, void
 	return err ? err : -device_read(c->private_data, off, data, len, &e);
 }
 
+/* For the calls of before there were 64 bits, with which the superblock is read. */
+static errcode_t io_read32(io_channel c, unsigned long block, int count, void *data)
+{
+	return io_read(c, block, count, data);
+}
+
 static errcode_t io_write(io_channel c, unsigned long long block, int count, const void *data)
 {
 	AUTO_ERR struct err e = { 0 };
@@ -65,6 +71,7 @@ static const struct struct_io_manager manager = {
 	.close = io_close,
 	.set_blksize = io_set_blksize,
 	.flush = io_flush,
+	.read_blk = io_read32,
 	.read_blk64 = io_read,
 	.write_blk64 = io_write,
 };

@@ -77,6 +77,28 @@ struct source {
 MUST_CHECK int source_open(const char *path, struct source **ret, struct err *e);
 void source_free(struct source *s);
 
+/* An entry of a tree that somebody else lists. The path is absolute, and parents come before what they hold. */
+struct source_listed {
+	const char *path;
+	enum node_type type;
+	u64 size, place; /* `place` finds the content again */
+	i64 mtime;
+};
+
+/* Who lists and reads it. `ctx` is owned by the source once source_open_listed() is called, even if that fails. */
+struct source_lister {
+	void *ctx;
+	int (*each)(void *ctx, int (*add)(void *source, const struct source_listed *entry, struct err *e), void *source,
+	            struct err *e);
+	int (*read)(void *ctx, u64 place, u64 size, u64 off, void *buf, size_t len, struct err *e);
+	int (*changed)(void *ctx, struct err *e);
+	void (*free)(void *ctx);
+};
+
+/* Symlinks are left out. `format` is a constant, `label` the volume's. Failures are classed EXIT_SOURCE. */
+MUST_CHECK int source_open_listed(const char *path, const char *format, const char *label, struct source_lister lister,
+                                  struct source **ret, struct err *e);
+
 /* Whether the image, or a file of the directory, is not what it was in source_open(): 0, or a failure that says so. */
 MUST_CHECK int source_changed(struct source *s, struct err *e);
 

@@ -221,6 +221,47 @@ from_a_directory() {
     judge_tables stick.img && judge_file_systems stick.img && judge_files "$iso" plan.json && judge_manifests
 }
 
+# A stick is a source too, whatever file system it has: the system comes over as it was, and boots from the new one.
+from_a_stick() {
+    local fs
+    rm -f first-*.img second.img
+    for fs in fat32 ext4; do
+        rm -f second.img
+        "$LIVESTICK" create --quiet --boot-fs $fs --size 1G "$iso" first-$fs.img
+        "$LIVESTICK" create --quiet --size 1G first-$fs.img second.img
+        judge_tables second.img
+        judge_file_systems second.img
+        judge_manifests
+        "$LIVESTICK" inspect --json second.img | jq -r .slots.a.content >content-$fs
+        grep -q '^menuentry .Live system (amd64)' boot/livestick/a.grub
+        [ "$(grep -c '^LABEL' boot/livestick/a.cfg)" -eq 3 ]
+    done
+    rm -f second.img && "$LIVESTICK" create --quiet --size 1G "$iso" second.img
+    judge_file_systems second.img
+    (cd boot/live && sha256sum ./*) >live.sums
+    rm -f third.img && "$LIVESTICK" create --quiet --size 1G first-ext4.img third.img
+    judge_file_systems third.img
+    (cd boot/live && sha256sum -c ../../live.sums)
+}
+
+# As live-build's "hdd" images are: a FAT partition with the live tree and SYSLINUX' menu, made by other tools.
+from_a_disk_image() {
+    rm -rf tree hdd.img stick.img && mkdir tree
+    xorriso -osirrox on -indev "$iso" -extract / tree 2>log || { cat log; return 1; }
+    chmod -R u+rwX tree
+    mv tree/isolinux tree/syslinux && mv tree/syslinux/isolinux.cfg tree/syslinux/syslinux.cfg
+    truncate -s 200M hdd.img
+    echo '2048,,c,*' | sfdisk -q hdd.img
+    mkfs.fat -F 32 -s 1 --offset 2048 -n DEBIAN_LIVE hdd.img $((199 * 1024)) >/dev/null
+    mcopy -s -i hdd.img@@1M tree/.disk tree/* ::/
+    "$LIVESTICK" create --quiet --size 1G hdd.img stick.img
+    judge_tables stick.img
+    judge_file_systems stick.img
+    cmp boot/live/filesystem.squashfs tree/live/filesystem.squashfs
+    grep -q 'persistence-label=' boot/livestick/a.cfg
+    "$LIVESTICK" inspect --json stick.img | jq -e '.slots.a.volume == "DEBIAN_LIVE"'
+}
+
 # As many media of today: no isolinux, only GRUB's menu. The stick boots by BIOS all the same.
 from_a_grub_menu() {
     rm -rf tree stick.img && mkdir tree
@@ -279,6 +320,8 @@ check without-persistence without_persistence
 check chosen-persistence chosen_persistence
 check from-a-directory from_a_directory
 check from-a-grub-menu from_a_grub_menu
+check from-a-stick from_a_stick
+check from-a-disk-image from_a_disk_image
 if [ "$(id -u)" -eq 0 ]; then
     check as-nobody as_nobody
 else

@@ -1,122 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Reading ext volumes: our own, those of mke2fs and of the kernel, and damaged ones. */
-#include <errno.h>
+/* Reading ext volumes: our own, those of mke2fs and of the kernel; and what is none. */
 #include <fcntl.h>
+#include <limits.h>
 #include <sys/stat.h>
 
 #include "src/base/buf.h"
-#include "src/fs/ext4_read.h"
-#include "tests/unit/ext4_image.h"
-
-/* An image file and the volume in it. */
-struct bench {
-	char *path;
-	struct device *d;
-	struct ext4_volume *v;
-	struct err e;
-};
-
-static void bench_free(struct bench *b)
-{
-	ext4_close(b->v);
-	device_free(b->d);
-	free(b->path);
-	err_clear(&b->e);
-}
-
-#define AUTO_BENCH CLEANUP(bench_free)
-
-static int open_again(struct bench *b)
-{
-	ext4_close(TAKE(b->v));
-	device_free(TAKE(b->d));
-	if (!CHECK_OK(device_open(b->path, false, &b->d, &b->e), &b->e))
-		return -EIO;
-	return ext4_open(b->d, &b->v, &b->e);
-}
-
-static void check_command(int line, const char *fmt, ...) PRINTF_LIKE(2, 3);
-static void check_command(int line, const char *fmt, ...)
-{
-	AUTO_FREE char *command = NULL;
-	va_list ap;
-
-	va_start(ap, fmt);
-	if (vasprintf(&command, fmt, ap) < 0)
-		abort();
-	va_end(ap);
-	if (sandbox_run("%s", command) != 0)
-		test_fail(__FILE__, line, "%s: %s", command, sandbox_said());
-}
-
-#define COMMAND(...) check_command(__LINE__, __VA_ARGS__)
-
-/* Changes the image as debugfs does: checksums come out right. It says nothing when all went well. */
-static void change(int line, const struct bench *b, const char *command)
-{
-	check_command(line, "debugfs -w -R '%s' %s 2>&1 | grep -v '^debugfs 1' | grep . && exit 1 || exit 0", command,
-	              b->path);
-}
-
-#define CHANGE(b, command) change(__LINE__, b, command)
-
-static int ignore_entry(void *ctx, const struct ext4_entry *entry)
-{
-	(void)ctx;
-	(void)entry;
-	return 0;
-}
-
-static int list_again(struct bench *b)
-{
-	int r = open_again(b);
-
-	return r < 0 ? r : ext4_each(b->v, ignore_entry, NULL, &b->e);
-}
-
-static int load_again(struct bench *b, const char *path)
-{
-	AUTO_FREE char *text = NULL;
-	size_t len;
-	int r = open_again(b);
-
-	return r < 0 ? r : ext4_load(b->v, path, 16 * MIB, &text, &len, &b->e);
-}
-
-#define CHECK_DAMAGED(call, b, words)                                                                                  \
-	({                                                                                                             \
-		int r_ = (call);                                                                                       \
-		if (r_ != -EUCLEAN || !strstr((b)->e.text, words))                                                     \
-			test_fail(__FILE__, __LINE__, "%d: %s", r_, (b)->e.text ? (b)->e.text : "");                   \
-		err_clear(&(b)->e);                                                                                    \
-	})
+#include "tests/unit/ext4_volume.h"
 
 /* ---- volumes of ours */
-
-struct found {
-	const char *path;
-	struct ext4_entry entry;
-};
-
-static int find_entry(void *ctx, const struct ext4_entry *entry)
-{
-	struct found *f = ctx;
-
-	if (strcmp(entry->path, f->path) != 0)
-		return 0;
-	f->entry = *entry;
-	f->entry.path = f->path;
-	return 1;
-}
-
-static struct ext4_entry get(struct ext4_volume *v, const char *path)
-{
-	AUTO_ERR struct err e = { 0 };
-	struct found f = { path, { .path = path } };
-
-	CHECK_U64(ext4_each(v, find_entry, &f, &e), 1);
-	return f.entry;
-}
 
 static void check_ours(const struct ext4_options *o)
 {
@@ -185,7 +76,8 @@ static void compare_bytes(struct comparison *c, const struct ext4_entry *entry, 
 	if (pread(fd, want, len, (off_t)off) != (ssize_t)len)
 		test_fail(__FILE__, __LINE__, "%s: the original is shorter", entry->path);
 	if (CHECK_OK(ext4_read_file(c->v, entry, off, have, len, &e), &e) && memcmp(want, have, len) != 0)
-		test_fail(__FILE__, __LINE__, "%s: %zu bytes at %llu differ", entry->path, len, (unsigned long long)off);
+		test_fail(__FILE__, __LINE__, "%s: %zu bytes at %llu differ", entry->path, len,
+		          (unsigned long long)off);
 }
 
 static void compare_contents(struct comparison *c, const struct ext4_entry *entry, const char *path)
@@ -255,7 +147,8 @@ static void compare(struct bench *b, const char *tree)
 static const char tree_script[] =
     "export LC_ALL=C.UTF-8; mkdir -p %1$s/a/b/c %1$s/empty %1$s/many %1$s/few && cd %1$s &&"
     "for n in 0 1 59 60 61 99 100 156 157 200 1023 1024 1025 4095 4096 4097 12288 12289 70000 274432 274433 1000003;"
-    "do head -c $n /dev/urandom >a/b/$n; done && echo x >few/x && echo y >few/y && chmod 2750 few && chmod 4711 a/b/1 &&"
+    "do head -c $n /dev/urandom >a/b/$n; done && echo x >few/x && echo y >few/y && chmod 2750 few && chmod 4711 a/b/1 "
+    "&&"
     "for i in $(seq 400); do echo $i >\"many/a rather long name of a file $i\"; done &&"
     "echo n >'a/Gr\u00fc\u00dfe aus K\u00f6ln.txt' && echo n >\"a/$(printf 'n%%.0s' $(seq 255))\" && mkfifo pipe &&"
     "for n in 1 58 59 60 61 200 1000; do ln -s \"$(printf 'x%%.0s' $(seq $n))\" a/link$n; done &&"
@@ -385,26 +278,13 @@ TEST(kernel)
 
 /* ---- what is asked for and is not there */
 
-static void small_image(struct bench *b, const char *options)
-{
-	AUTO_FREE char *tree = sandbox_path("small");
-
-	b->path = sandbox_path("small.img");
-	COMMAND("rm -rf %1$s && mkdir -p %1$s/livestick %1$s/dir/sub %1$s/many && cd %1$s && "
-	        "printf 'what is on it' >livestick/a.manifest && head -c 70000 /dev/urandom >file && "
-	        "for i in $(seq 40); do echo >many/$(printf '%%040d' $i); done && echo x >dir/sub/x && ln -s file fast && "
-	        "ln -s $(printf '%%0100d' 7) slow && perl -e 'open F, \">frag\"; "
-	        "for (0..9) { seek F, $_ * 8192, 0; print F \"x$_\" x 700 }'",
-	        tree);
-	COMMAND("rm -f %2$s && mke2fs -q -F -b 1024 -N 128 %1$s -d %3$s %2$s 1M", options, b->path, tree);
-}
-
 TEST(load)
 {
 	AUTO_BENCH struct bench b = { 0 };
 	AUTO_FREE char *text = NULL, *left_alone = NULL;
-	static const char *const none[] = { "/livestick", "/livestick/", "/nothing", "/file/x", "", "/", "//file",
-		                            "/file/",     "/fast",       "/FILE",    "/.",      "/..", "/dir/../file" };
+	static const char *const none[] = { "/livestick", "/livestick/", "/nothing",    "/file/x", "",
+		                            "/",          "//file",      "/file/",      "/fast",   "/FILE",
+		                            "/.",         "/..",         "/dir/../file" };
 	size_t len = 0;
 
 	small_image(&b, "-t ext4");
@@ -443,10 +323,11 @@ TEST(names_that_are_not_utf8)
 	AUTO_BENCH struct bench b = { .path = sandbox_path("names.img") };
 	AUTO_FREE char *tree = sandbox_path("names");
 
-	COMMAND("mkdir %1$s && cd %1$s && touch \"$(printf 'a\\377b')\" && mkdir \"$(printf 'c\\033[2J')\" && "
-	        "touch \"$(printf 'c\\033[2J/\\303\\244\\n\\355\\240\\200')\" && ln -s \"$(printf 'x\\301\\200')\" link && "
-	        "mke2fs -q -F -d . %2$s 1M",
-	        tree, b.path);
+	COMMAND(
+	    "mkdir %1$s && cd %1$s && touch \"$(printf 'a\\377b')\" && mkdir \"$(printf 'c\\033[2J')\" && "
+	    "touch \"$(printf 'c\\033[2J/\\303\\244\\n\\355\\240\\200')\" && ln -s \"$(printf 'x\\301\\200')\" link && "
+	    "mke2fs -q -F -d . %2$s 1M",
+	    tree, b.path);
 	CHECK_OK(list_again(&b), &b.e);
 	CHECK(get(b.v, "/a\xef\xbf\xbd"
 	               "b")
@@ -534,7 +415,8 @@ TEST(cut_short)
 
 	small_image(&b, "-t ext4");
 	COMMAND("truncate -s 1047552 %s", b.path);
-	CHECK_DAMAGED(open_again(&b), &b, "is cut short: has 1047552 bytes, and its ext volume has 1024 blocks of 1024");
+	CHECK_DAMAGED(open_again(&b), &b,
+	              "is cut short: has 1047552 bytes, and its ext volume has 1024 blocks of 1024");
 }
 
 TEST(what_was_not_clean)
@@ -548,38 +430,9 @@ TEST(what_was_not_clean)
 	CHANGE(&b, "ssv state 3");
 	CHECK_OK(open_again(&b), &b.e);
 	CHECK(ext4_get_facts(b.v)->was_not_clean);
-	small_image(&b, "-t ext4 -J size=1 -O has_journal");
 }
 
-/* ---- damage that is made on purpose, with good checksums */
-
-TEST(directories_that_contradict_themselves)
+int main(int argc, char **argv)
 {
-	static const char *const kinds[] = { "-t ext2", "-t ext4 -O ^has_journal" };
-	static const struct {
-		const char *command, *words;
-	} bad[] = {
-		{ "link dir dir/sub/loop", "/dir/sub/loop: the directory lies in two places" },
-		{ "link dir/sub twice", "the directory lies in two places" },
-		{ "link / root", "has an entry for an inode that is no file" },
-		{ "link <8> journal", "has an entry for an inode that is no file" },
-		{ "clri file", "/file: its inode is not in use" },
-		{ "sif file links_count 0", "/file: its inode is not in use" },
-		{ "sif many size 1000", "/many: the directory ends within a block" },
-		{ "sif many size 1024000", "/many: the directory has a hole" },
-		{ "sif fast size 0", "/fast: is a symlink of a length that none can have" },
-		{ "sif slow size 5000", "/slow: is a symlink of a length that none can have" },
-		{ "sif <2> mode 0100644", "/: is no directory" },
-		{ "clri <2>", "/: its inode is not in use" },
-	};
-
-	for (size_t k = 0; k < ARRAY_SIZE(kinds); k++) {
-		for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
-			AUTO_BENCH struct bench b = { 0 };
-
-			small_image(&b, kinds[k]);
-			CHANGE(&b, bad[i].command);
-			CHECK_DAMAGED(list_again(&b), &b, bad[i].words);
-		}
-	}
+	return test_main(argc, argv);
 }
