@@ -52,7 +52,8 @@ struct family {
 	char *(*refuse)(const struct family_facts *f);
 	/* What may go wrong, found in the initrd: a sentence to the user; NULL: nothing. The caller frees. */
 	char *(*doubt)(const struct family_facts *f);
-	/* The version of what boots it: "live-boot 1:20230131", "dracut 059"; NULL: cannot be told. The caller frees. */
+	/* The version of what boots it: "live-boot 1:20230131", "dracut 059"; NULL: cannot be told. The caller frees.
+	 */
 	char *(*version)(const struct family_facts *f);
 
 	/*
@@ -61,7 +62,8 @@ struct family {
 	 * nothing.
 	 */
 	void (*rewrite)(const struct family_facts *f, const char *args, const struct family_medium *m, struct buf *out);
-	/* True for an entry that shall not start by itself, whatever the source says: a check of the medium. NULL: none. */
+	/* True for an entry that shall not start by itself, whatever the source says: a check of the medium. NULL:
+	 * none. */
 	bool (*is_no_default)(const char *args);
 
 	bool keeps_nothing;  /* an installer: there is no persistence, and so no DATA unless it is asked for */
@@ -74,6 +76,14 @@ struct family {
 	/* What DATA must hold beside that, when it is not the same for all; texts are owned by nobody but constant, or
 	 * live as long as the facts. NULL: nothing. */
 	void (*add_data)(const struct family_facts *f, const struct family_medium *m, struct volume_files *out);
+
+	/*
+	 * An installer that can do without questions: the option that names the file of answers ("kickstart",
+	 * "preseed"), what the file is called on BOOT, and what its path adds to an entry's arguments. NULL: it cannot.
+	 */
+	const char *answers, *answers_file;
+	void (*add_answers)(const struct family_facts *f, const struct family_medium *m, const char *path,
+	                    struct buf *args);
 
 	const char *const *limits; /* what this family cannot keep, each a sentence; NULL-terminated; NULL: nothing */
 	const char *proof;         /* extended regular expression for a line of /proc/mounts of a system that keeps */

@@ -17,7 +17,8 @@ static char *tails_refuse(const struct family_facts *f)
 	    "Tails keeps its data only on a stick made from the USB image of the Tails project: write that image");
 }
 
-static void tails_rewrite(const struct family_facts *f, const char *args, const struct family_medium *m, struct buf *out)
+static void tails_rewrite(const struct family_facts *f, const char *args, const struct family_medium *m,
+                          struct buf *out)
 {
 	(void)f;
 	(void)m;

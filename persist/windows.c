@@ -20,7 +20,8 @@ static char *windows_refuse(const struct family_facts *f)
 	return xstrdup("is a Windows ISO, not a live Linux");
 }
 
-static void windows_rewrite(const struct family_facts *f, const char *args, const struct family_medium *m, struct buf *out)
+static void windows_rewrite(const struct family_facts *f, const char *args, const struct family_medium *m,
+                            struct buf *out)
 {
 	(void)f;
 	(void)m;

@@ -12,6 +12,22 @@ static int read_source(struct create_job *j, struct err *e)
 	return facts_read(j->request->source, j->request->family, &j->facts, e);
 }
 
+static int read_answers(struct create_job *j, struct err *e)
+{
+	const struct create_request *q = j->request;
+
+	return q->answers ? answers_read(&j->facts, q->answers_option, q->answers, &j->answers, e) : 0;
+}
+
+/* The request as the plan wants it: the answers are read by now. */
+static struct plan_options options(const struct create_job *j)
+{
+	struct plan_options o = j->request->plan;
+
+	o.answers = j->request->answers ? &j->answers : NULL;
+	return o;
+}
+
 static int load_host(struct create_job *j, struct err *e)
 {
 	return host_load(j->request->plan.table == TABLE_GPT, j->facts.efi.why_not != NULL, &j->host, e);
@@ -50,8 +66,9 @@ static int plan_failed(const struct create_job *j, int r, struct err *e)
 static int check_target(struct create_job *j, struct err *e)
 {
 	const struct create_request *q = j->request;
+	const struct plan_options o = options(j);
 	enum target_kind kind;
-	int r = plan_smallest(&j->facts, &j->host, &q->plan, &j->guard.need, e);
+	int r = plan_smallest(&j->facts, &j->host, &o, &j->guard.need, e);
 
 	if (r < 0)
 		return plan_failed(j, r, e);
@@ -138,7 +155,7 @@ static int check_sector_size(struct create_job *j, struct err *e)
 static int make_plan(struct create_job *j, struct err *e)
 {
 	const struct create_request *q = j->request;
-	struct plan_options o = q->plan;
+	struct plan_options o = options(j);
 	const struct plan_stick stick = {
 		.size = j->device ? j->device->size : align_down(q->make_size, 4096),
 		.sector_size = sector_size(j),
@@ -179,8 +196,8 @@ static int check_room(struct create_job *j, struct err *e)
 
 /* In this order; nothing is written by any of them (a new file stays all holes). */
 static int (*const checks[])(struct create_job *, struct err *) = {
-	read_source, load_host, check_target, open_target, check_sector_size,
-	scan_target, make_plan, lay_out,      check_room,
+	read_source,       read_answers, load_host, check_target, open_target,
+	check_sector_size, scan_target,  make_plan, lay_out,      check_room,
 };
 
 int create_job_prepare(const struct create_request *q, struct create_job *ret, struct err *e)
@@ -303,6 +320,7 @@ void create_job_free(struct create_job *j)
 	drive_free(&j->drive);
 	device_free(j->device);
 	host_free(&j->host);
+	answers_free(&j->answers);
 	facts_free(&j->facts);
 	if (j->is_new_file && j->state != STICK_COMPLETE)
 		unlink(j->request->target);

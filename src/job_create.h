@@ -15,10 +15,11 @@ struct create_job;
 
 struct create_request {
 	const char *source, *target;
-	const char *family; /* NULL: detect */
-	u64 make_size;      /* not 0: make the plain file `target` of this size; it must not exist */
-	u32 sector_size;    /* of a plain file: 512 (also 0) or 4096 */
-	bool allow_fixed;   /* a drive that is not removable may be written */
+	const char *family;                   /* NULL: detect */
+	const char *answers_option, *answers; /* "kickstart" or "preseed", and the file; NULL: none */
+	u64 make_size;                        /* not 0: make the plain file `target` of this size; it must not exist */
+	u32 sector_size;                      /* of a plain file: 512 (also 0) or 4096 */
+	bool allow_fixed;                     /* a drive that is not removable may be written */
 	bool dry_run;
 	struct plan_options plan;
 	bool time_from_source; /* plan.time is to be the newest time in the source */
@@ -32,6 +33,7 @@ struct create_request {
 struct create_job {
 	const struct create_request *request;
 	struct facts facts;
+	struct answers answers;
 	struct host host;
 	struct device *device; /* NULL in a dry run on a file that does not exist */
 	bool is_new_file;      /* made by this run: removed again if nothing was written */

@@ -173,6 +173,15 @@ static void set_manifests(struct plan *p, const struct plan_options *o)
 	manifest_set(stick, "program", "livestick " LIVESTICK_VERSION);
 }
 
+/* The system's own, so that it goes with it when another comes. */
+static void add_answers(struct plan *p, const struct answers *a)
+{
+	AUTO_BUF struct buf path = { 0 };
+
+	buf_addf(&path, STICK_DIR "/%s", p->facts->family->answers_file);
+	plan_add_listed(&p->boot_files, &p->slot_manifest, path.s, a->text.len, input_memory(a->text.data), p->time);
+}
+
 /* Last on BOOT, for they hold the digests of all before them; the longer-lived one first. */
 static void add_manifests(struct plan *p)
 {
@@ -327,6 +336,8 @@ static int fill(struct plan *p, struct host *host, const struct plan_stick *stic
 	set_manifests(p, o);
 	plan_add_loaders(p, host);
 	add_system(p);
+	if (o->answers)
+		add_answers(p, o->answers);
 	add_manifests(p);
 	return 0;
 }

@@ -9,6 +9,7 @@
 #include "bootinst/secure_boot.h"
 #include "partition/layout.h"
 #include "partition/table.h"
+#include "src/answers.h"
 #include "src/base/id.h"
 #include "src/facts.h"
 #include "src/fs/volume.h"
@@ -19,12 +20,14 @@ enum boot_fs { BOOT_FS_AUTO, BOOT_FS_FAT32, BOOT_FS_EXT4 };
 
 struct plan_options {
 	enum table_type table;
-	enum boot_fs boot_fs;   /* AUTO: FAT32, or ext4 if a file is too large for that */
-	unsigned slots;         /* 0: as many as make sense */
-	bool no_data;           /* no persistence partition */
-	u64 data_size;          /* 0: all that is left */
-	const char *data_label; /* NULL: one of the stick's own */
-	const char *append;     /* kernel arguments for every entry; NULL: none */
+	enum boot_fs boot_fs;          /* AUTO: FAT32, or ext4 if a file is too large for that */
+	unsigned slots;                /* 0: as many as make sense */
+	bool no_data;                  /* no persistence partition */
+	u64 data_size;                 /* 0: all that is left */
+	const char *data_label;        /* NULL: one of the stick's own */
+	const char *append;            /* kernel arguments for every entry; NULL: none */
+	bool unattended;               /* the entry with answers starts by itself */
+	const struct answers *answers; /* of an unattended installation; NULL: none */
 	struct seed seed;
 	i64 time; /* of everything we make ourselves: seconds since 1970 */
 };

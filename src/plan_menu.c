@@ -24,7 +24,7 @@ static int add_entry(struct plan *p, const struct menu_entry *from, bool persist
 	medium.persistent = persistent;
 	p->facts->family->rewrite(&p->facts->family_facts, from->args, &medium, &args);
 	if (append)
-		buf_addf(&args, "%s%s", args.len ? " " : "", append);
+		args_add(&args, append);
 	buf_addf(&title, "%s%s", from->title, persistent || !p->has_data ? "" : " (without saving)");
 	buf_addf(&id, "a%zu", p->menu.n);
 	to->id = id.s;
@@ -72,6 +72,32 @@ static size_t drop_if_twin(struct menu *m)
 	return m->n - 1;
 }
 
+/* The default entry once more, with the file that answers the installer's questions. */
+static int add_unattended(struct plan *p, const struct menu_entry *from, const struct plan_options *o, struct err *e)
+{
+	const struct family *family = p->facts->family;
+	AUTO_BUF struct buf path = { 0 };
+	struct buf args = { 0 };
+	struct menu_entry *to;
+	int r = add_entry(p, from, p->has_data, o->append, e);
+
+	if (r < 0)
+		return r;
+	to = &p->menu.entry[p->menu.n - 1];
+	buf_addf(&path, STICK_DIR "/%s", family->answers_file);
+	buf_adds(&args, to->args);
+	family->add_answers(&p->facts->family_facts, &p->medium, path.s, &args);
+	free(to->args);
+	to->args = args.s;
+	free(to->title);
+	to->title = xstrdup("Unattended installation");
+	free(to->submenu);
+	to->submenu = NULL;
+	if (o->unattended)
+		menu_set_default(&p->menu, p->menu.n - 1);
+	return 0;
+}
+
 /* What the source starts by itself, or the first entry that may do so. */
 static size_t default_of(const struct menu *m, const struct family *f)
 {
@@ -111,6 +137,8 @@ static int make_menu(struct plan *p, const struct plan_options *o, struct err *e
 		drop_if_twin(&p->menu);
 		menu_set_default(&p->menu, def_here);
 	}
+	if (r == 0 && o->answers)
+		r = add_unattended(p, &from->entry[def], o, e);
 	return r;
 }
 

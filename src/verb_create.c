@@ -25,6 +25,9 @@ static const struct verb_option options[] = {
 	{ "persist-label", "NAME", "its label (one of the stick's own)" },
 	{ "no-persist", NULL, "no persistence partition: nothing is kept" },
 	{ "append", "ARGS", "kernel arguments for every menu entry" },
+	{ "kickstart", "FILE", "answers for an Anaconda installer: adds the entry \"Unattended installation\"" },
+	{ "preseed", "FILE", "the same for debian-installer" },
+	{ "unattended", NULL, "that entry starts by itself" },
 	{ "slots", "1|2", "room for one system or two (two when the stick is large enough)" },
 	{ "family", "NAME", "take the live system to be of this family" },
 	{ "seed", "TEXT", "derive all ids from TEXT: the same stick every time" },
@@ -95,6 +98,9 @@ static int set_value(struct state *s, const char *option, const char *value, str
 		plan->data_label = value;
 	} else if (strcmp(option, "append") == 0) {
 		plan->append = value;
+	} else if (strcmp(option, "kickstart") == 0 || strcmp(option, "preseed") == 0) {
+		s->request.answers_option = option;
+		s->request.answers = value;
 	} else if (strcmp(option, "family") == 0) {
 		s->request.family = value;
 	} else {
@@ -111,6 +117,7 @@ static int set(void *state, const char *option, const char *value, struct err *e
 		bool *to;
 	} switches[] = {
 		{ "no-persist", &s->request.plan.no_data },
+		{ "unattended", &s->request.plan.unattended },
 		{ "allow-fixed", &s->request.allow_fixed },
 		{ "dry-run", &s->request.dry_run },
 		{ "yes", &s->yes },
@@ -243,6 +250,8 @@ static int show_result(const struct state *s, const struct create_job *j, struct
 		buf_adds(&text, "nothing will be kept");
 	buf_adds(&text, j->plan->has_data ? " for what is to be kept\n" : "\n");
 	render_firmware(j->plan, &j->host, &text);
+	if (j->answers.note)
+		buf_addf(&text, "Note     %s\n", j->answers.note);
 	fputs(text.s, stdout);
 	return finish_stdout(e);
 }
@@ -269,6 +278,8 @@ static int run(void *state, int argc, char **argv, struct err *e)
 		r = seed_random(&s->request.plan.seed, e);
 	if (r == 0 && s->request.plan.no_data && (s->request.plan.data_size || s->request.plan.data_label))
 		r = fail_as(e, EXIT_USAGE, -EINVAL, "--no-persist does not go with --persist-size or --persist-label");
+	if (r == 0 && s->request.plan.unattended && !s->request.answers)
+		r = fail_as(e, EXIT_USAGE, -EINVAL, "--unattended needs --kickstart or --preseed");
 	if (r < 0)
 		return r;
 	s->request.source = argv[0];

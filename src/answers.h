@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* A file of answers for an unattended installation: kickstart for Anaconda, preseed for debian-installer. */
+#ifndef LIVESTICK_ANSWERS_H
+#define LIVESTICK_ANSWERS_H
+
+#include "bootinst/syslinux.h"
+#include "src/facts.h"
+
+struct answers {
+	const char *option; /* "kickstart", "preseed"; NULL: there is none */
+	struct blob text;
+	char *note; /* that it could not be checked, and why; NULL: it was */
+};
+
+/*
+ * Reads the file, and has `ksvalidator` (package pykickstart) look through a kickstart where that is installed, by the
+ * syntax of the source's release. Failures are classed EXIT_USAGE: the file cannot be read or has a NUL, it has errors,
+ * or the source is not one that takes answers of this kind.
+ */
+MUST_CHECK int answers_read(const struct facts *f, const char *option, const char *path, struct answers *ret,
+                            struct err *e);
+void answers_free(struct answers *a);
+
+#endif
