@@ -99,11 +99,11 @@ static int map_block(struct ext4_inode *in, unsigned level, u64 block, bool *ret
 {
 	int r;
 
+	if (!are_blocks(in, block, 1))
+		return ext4_damaged(in->d, where, "its map lies outside the volume", e);
 	*ret_fresh = in->level[level].block != block;
 	if (!*ret_fresh)
 		return 0;
-	if (!are_blocks(in, block, 1))
-		return ext4_damaged(in->d, where, "its map lies outside the volume", e);
 	in->level[level].block = 0;
 	r = device_read(in->d, block * in->fs->blocksize, in->level[level].data, in->fs->blocksize, e);
 	if (r == 0)
@@ -206,7 +206,7 @@ static struct ext4_stretch stretch_in(const u8 *table, u64 i, u64 n)
 	return s;
 }
 
-/* The blocks that ext2 and ext3 have instead: 12 numbers, then numbers of tables, of tables of tables, and once more */
+/* What ext2 and ext3 have instead: 12 numbers of blocks, then those of a table, a table of tables, and once more. */
 static int map_indirect(struct ext4_inode *in, u64 at, struct ext4_stretch *ret, const char *where, struct err *e)
 {
 	u64 per_table = in->fs->blocksize / 4, span = 1; /* blocks below one entry */

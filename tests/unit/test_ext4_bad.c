@@ -61,6 +61,7 @@ TEST(files_that_contradict_themselves)
 		{ "-t ext4", "sif file block[4] 2000", "/file", "has an extent outside the volume" },
 		{ "-t ext4", "sif file block[5] 1020", "/file", "has an extent outside the volume" },
 		{ "-t ext4", "sif frag block[4] 2000", "/frag", "its map lies outside the volume" },
+		{ "-t ext4", "sif frag block[4] 0", "/frag", "its map lies outside the volume" },
 		{ "-t ext4", "sif frag block[4] 2", "/frag", "its extents are no tree" },
 		{ "-t ext4", "sif frag block[1] 0x30004", "/frag", "its extents are no tree" },
 		{ "-t ext4", "sif frag generation 7", "/frag", "the checksum of its extents is wrong" },

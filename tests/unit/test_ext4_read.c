@@ -246,34 +246,62 @@ TEST(hashed_directories)
 	}
 }
 
-/* What the kernel's own driver leaves: indexed directories that shrank again, files that grew in turn, inline data. */
-TEST(kernel)
+/*
+ * What the kernel's own driver leaves: indexed directories that shrank again, files that grew in turn, inline data. In
+ * a mount namespace of its own: nobody else can hold the mount, and nothing of it can stay behind.
+ */
+static const char kernel_script[] =
+    "unshare -m sh -e <<'END'\n"
+    "mount -o loop %1$s %2$s\n"
+    "cd %2$s; mkdir d s\n"
+    "for i in $(seq 3000); do echo $i >d/file-of-the-kernel-$i; done; rm d/*[02468]\n"
+    "for i in $(seq 300); do for f in 1 2 3; do head -c 3000 /dev/urandom >>f$f; done; done\n"
+    "mv d/*77 s; ln -s f1 s/l; ln -s $(printf 'x/%%.0s' $(seq 100)) s/l2; mkdir s/e s/t\n"
+    "echo in >s/t/a; echo in >s/t/another; mknod s/null c 1 3; ln f1 s/f; truncate -s 20M f2\n"
+    "fallocate -l 1M f3 || true\n" /* ext2 cannot */
+    "sync; cp -a . %3$s; cp %1$s %4$s\n"
+    "cd /; umount %2$s\n"
+    "END\n";
+
+static bool can_mount(void)
+{
+	AUTO_FREE char *image = sandbox_path("try.img"), *dir = sandbox_path("mnt");
+
+	COMMAND("mkdir %s && mke2fs -q %s 1M", dir, image);
+	return geteuid() == 0 && sandbox_run("unshare -m mount -o loop %s %s", image, dir) == 0;
+}
+
+static void compare_with_kernel(void)
 {
 	static const char *const options[] = { "-t ext4", "-t ext4 -b 1024 -O inline_data", "-t ext2 -b 1024" };
 	AUTO_BENCH struct bench b = { .path = sandbox_path("kernel.img") };
 	AUTO_FREE char *dir = sandbox_path("mnt"), *tree = sandbox_path("copy"), *live = sandbox_path("live.img");
 
-	if (geteuid() != 0 || sandbox_run("mkdir %s && mount -t tmpfs none %s && umount %s", dir, dir, dir) != 0)
-		test_skip("no right to mount");
 	for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
+		int r;
+
 		COMMAND("rm -rf %2$s %3$s; mke2fs -q -F %1$s %2$s 64M", options[i], b.path, tree);
-		if (sandbox_run("mount -o loop %s %s", b.path, dir) != 0)
-			test_skip("no loop devices");
-		COMMAND("cd %1$s && mkdir d s && for i in $(seq 3000); do echo $i >d/file-of-the-kernel-$i; done && "
-		        "rm d/*[02468] && for i in $(seq 300); do for f in 1 2 3; do head -c 3000 /dev/urandom >>f$f; "
-		        "done; done && mv d/*77 s && ln -s f1 s/l && ln -s $(printf 'x/%%.0s' $(seq 100)) s/l2 && "
-		        "mkdir s/e s/t && echo in >s/t/a && echo in >s/t/another && mknod s/null c 1 3 && ln f1 s/f && "
-		        "truncate -s 20M f2 && { fallocate -l 1M f3 || true; } && sync && cp -a . %2$s && cp %3$s %4$s",
-		        dir, tree, b.path, live);
-		COMMAND("umount %s && e2fsck -fn %s", dir, b.path);
+		COMMAND(kernel_script, b.path, dir, tree, live);
+		COMMAND("e2fsck -fn %s", b.path);
 		compare(&b, tree);
 		CHECK(!ext4_get_facts(b.v)->was_not_clean);
-		/* The copy that was made while it was mounted. */
+		/* The copy that was made while it was mounted: what is in the journal only is missing. */
 		COMMAND("mv %s %s", live, b.path);
-		CHECK_OK(list_again(&b), &b.e);
+		r = list_again(&b);
+		CHECK(r == 0 || r == -EUCLEAN);
+		err_clear(&b.e);
+		if (!b.v)
+			continue;
 		CHECK(ext4_get_facts(b.v)->was_not_clean);
 		CHECK(ext4_get_facts(b.v)->needs_recovery == !strstr(options[i], "ext2"));
 	}
+}
+
+TEST(kernel)
+{
+	if (!can_mount())
+		test_skip("no right to mount, or no loop devices");
+	compare_with_kernel();
 }
 
 /* ---- what is asked for and is not there */
