@@ -110,6 +110,36 @@ menu_leads_out() {
     bad_source 5 'outside.iso: ' outside.iso
 }
 
+# An entry whose initrd is not there is left out with a warning; the others stay.
+entry_left_out() {
+    live_tree partly
+    printf 'label old\n menu label Old one\n linux /live/vmlinuz\n initrd /live/gone.img\n append boot=live\n' \
+        >>partly/isolinux/isolinux.cfg
+    "$LIVESTICK" inspect partly >out
+    grep -q '^Warning  menu entry "Old one" is left out: /live/gone.img is not there$' out
+    "$LIVESTICK" inspect --json partly | jq -e '[.source.menu[].title] == ["Live"] and (.plan.menu | length) == 2'
+}
+
+menu_without_end() {
+    live_tree endless && echo 'include isolinux.cfg' >>endless/isolinux/isolinux.cfg && live_iso endless
+    bad_source 5 'endless.iso: .*isolinux.cfg' endless.iso
+    live_tree huge && head -c 100M /dev/zero | tr '\0' '#' >>huge/isolinux/isolinux.cfg
+    bad_source 5 'huge: .*isolinux.cfg' huge
+    live_tree labels && seq 1000000 | sed 's/.*/label l&\n linux \/live\/vmlinuz\n/' >labels/isolinux/isolinux.cfg
+    bad_source 5 'labels: .*isolinux.cfg' labels
+}
+
+# No menu but systemd-boot's.
+bls_menu() {
+    live_tree bls && rm -r bls/isolinux && mkdir -p bls/loader/entries
+    printf 'timeout 3\ndefault two*\n' >bls/loader/loader.conf
+    printf 'title One\nlinux /live/vmlinuz\ninitrd /live/initrd.img\noptions boot=live one\n' >bls/loader/entries/one.conf
+    printf 'title Two\nlinux /live/vmlinuz\ninitrd /live/initrd.img\noptions boot=live two\n' >bls/loader/entries/two.conf
+    "$LIVESTICK" inspect --json bls >out.json
+    jq -e '[.source.menu[] | .title + (if .default then "*" else "" end)] == ["One", "Two*"]' out.json
+    jq -e '.plan.menu | map(select(.default)) | .[0].args | test("two .*persistence")' out.json
+}
+
 names_collide() {
     live_tree clash && echo x >clash/live/README && echo y >clash/live/readme && live_iso clash
     bad_source 5 'clash.iso: .*README.*readme|clash.iso: .*readme.*README' clash.iso
@@ -256,6 +286,9 @@ check no-kernel no_kernel
 check no-squashfs no_squashfs
 check path-with-dots path_with_dots
 check menu-leads-out menu_leads_out
+check entry-left-out entry_left_out
+check menu-without-end menu_without_end
+check bls-menu bls_menu
 check names-collide names_collide
 check file-of-5-gib file_of_5_gib
 check target-too-small target_too_small
