@@ -136,7 +136,7 @@ bls_menu() {
     printf 'title One\nlinux /live/vmlinuz\ninitrd /live/initrd.img\noptions boot=live one\n' >bls/loader/entries/one.conf
     printf 'title Two\nlinux /live/vmlinuz\ninitrd /live/initrd.img\noptions boot=live two\n' >bls/loader/entries/two.conf
     "$LIVESTICK" inspect --json bls >out.json
-    jq -e '[.source.menu[] | .title + (if .default then "*" else "" end)] == ["One", "Two*"]' out.json
+    jq -e '[.source.menu[] | .title + (if .default then "*" else "" end)] == ["Two*", "One"]' out.json
     jq -e '.plan.menu | map(select(.default)) | .[0].args | test("two .*persistence")' out.json
 }
 
