@@ -8,6 +8,7 @@
 
 #include "src/base/args.h"
 #include "src/fs/volume.h"
+#include "src/source/newc.h"
 #include "src/source/initrd.h"
 #include "src/source/source.h"
 
@@ -76,6 +77,10 @@ struct family {
 	/* What DATA must hold beside that, when it is not the same for all; texts are owned by nobody but constant, or
 	 * live as long as the facts. NULL: nothing. */
 	void (*add_data)(const struct family_facts *f, const struct family_medium *m, struct volume_files *out);
+
+	/* Files that go over those of its initrd where something is saved, because the stock one cannot. NULL: it can.
+	 */
+	void (*add_over)(const struct family_facts *f, struct newc *out);
 
 	/*
 	 * An installer that can do without questions: the option that names the file of answers ("kickstart",

@@ -136,6 +136,8 @@ static void add_system(struct plan *p)
 		else
 			plan_add_listed(v, m, path, n->size, node_input(n), n->mtime);
 	}
+	if (p->over.data.len)
+		plan_add_listed(v, m, OVER_CPIO, p->over.data.len, input_memory(p->over.data.s), p->time);
 	if (p->bios)
 		plan_add_listed(v, m, STICK_DIR "/a.cfg", p->slot_cfg.len, input_memory(p->slot_cfg.s), p->time);
 	if (p->efi)
@@ -390,6 +392,7 @@ void plan_free(struct plan *p)
 {
 	if (!p)
 		return;
+	newc_free(&p->over);
 	menu_free(&p->menu);
 	buf_free(&p->top_cfg);
 	buf_free(&p->slot_cfg);

@@ -75,8 +75,9 @@ struct plan {
 	enum secure_boot_verdict secure_boot;
 	struct buf secure_boot_why;
 
-	struct menu menu;                          /* as it will be on the stick */
-	struct buf top_cfg, slot_cfg;              /* SYSLINUX' */
+	struct newc over;             /* goes over the initrd where something is saved; empty: nothing has to */
+	struct menu menu;             /* as it will be on the stick */
+	struct buf top_cfg, slot_cfg; /* SYSLINUX' */
 	struct buf grub_top, slot_grub, grub_stub; /* GRUB's */
 	char switch_cfg[MENU_SWITCH_SIZE];         /* both loaders' */
 	struct buf warnings;                       /* lines */
@@ -107,6 +108,7 @@ MUST_CHECK int plan_smallest(const struct facts *facts, struct host *host, const
 
 /* Where the stick's own things are on BOOT. */
 #define STICK_DIR "/livestick"
+#define OVER_CPIO STICK_DIR "/a.cpio"
 /* GRUB's, wherever GRUB itself looks first. */
 #define GRUB_CFG STICK_DIR "/grub.cfg"
 

@@ -13,6 +13,19 @@ static char *real_path(const struct source *s, const char *path)
 	return n ? node_path(n) : xstrdup(path);
 }
 
+/* Only the live system's own entries become others when they save. */
+static bool can_save(const struct plan *p, const struct menu_entry *from)
+{
+	struct family_medium with = p->medium, without = p->medium;
+	AUTO_BUF struct buf a = { 0 }, b = { 0 };
+
+	with.persistent = true;
+	without.persistent = false;
+	p->facts->family->rewrite(&p->facts->family_facts, from->args, &with, &a);
+	p->facts->family->rewrite(&p->facts->family_facts, from->args, &without, &b);
+	return strcmp(a.s ? a.s : "", b.s ? b.s : "") != 0;
+}
+
 /* One entry of the stick's menu for an entry of the source's. */
 static int add_entry(struct plan *p, const struct menu_entry *from, bool persistent, const char *append, struct err *e)
 {
@@ -37,6 +50,8 @@ static int add_entry(struct plan *p, const struct menu_entry *from, bool persist
 
 		menu_entry_add_initrd(to, path);
 	}
+	if (persistent && p->over.data.len && can_save(p, from))
+		menu_entry_add_initrd(to, OVER_CPIO);
 	if (args.len > MENU_ARGS_MAX)
 		return fail(e, -E2BIG, "menu entry \"%s\": its kernel arguments have %zu characters, Linux takes %d",
 		            to->title, args.len, MENU_ARGS_MAX);
@@ -180,7 +195,13 @@ static int write_menu(struct plan *p, struct err *e)
 
 int plan_make_menu(struct plan *p, const struct plan_options *o, struct err *e)
 {
-	int r = make_menu(p, o, e);
+	int r;
+
+	p->over.mtime = (u32)MAX(0, MIN(p->time, UINT32_MAX));
+	if (p->has_data && p->facts->family->add_over)
+		p->facts->family->add_over(&p->facts->family_facts, &p->over);
+	newc_end(&p->over);
+	r = make_menu(p, o, e);
 
 	return r < 0 ? r : write_menu(p, e);
 }
