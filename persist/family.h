@@ -25,10 +25,11 @@ struct family_facts {
 /* What the arguments of an entry may refer to. */
 struct family_medium {
 	char boot_uuid[40]; /* of BOOT's file system, as udev writes it: "ABCD-1234" for FAT */
-	char data_uuid[40]; /* of DATA's file system, 36 characters */
+	char data_uuid[40]; /* of DATA's file system, 36 characters; "": there is no DATA */
 	const char *boot_label;
 	const char *label; /* of DATA */
 	const char *slot;  /* "" for slot a, "/slot-b" */
+	i64 time;          /* of everything we make ourselves: seconds since 1970 */
 	u64 data_room;     /* bytes that files may take on DATA, about */
 	bool persistent;   /* false: the entry "without saving" */
 };
@@ -102,7 +103,11 @@ const char *family_initrd_match(const struct family_facts *f, const char *glob);
 /* Whether an entry of the menu has the token (see args.h). */
 bool family_any_has(const struct family_facts *f, const char *token);
 
-extern const struct family family_live_boot, family_tails, family_windows;
+extern const struct family family_alpine, family_anaconda, family_antix, family_archiso, family_artix, family_casper,
+    family_debian_installer, family_dmsquash, family_easyos, family_genkernel, family_kaos, family_kiwi,
+    family_kiwi_plain, family_knoppix, family_knoppix_plain, family_linux_live, family_live_boot, family_liveslak,
+    family_liveslak_old, family_mageia, family_minios, family_miso, family_miso_plain, family_nixos, family_porteus,
+    family_puppy, family_tails, family_tinycore, family_ubuntu_core, family_windows;
 
 extern const struct family *const family_table[];
 extern const size_t family_table_size;

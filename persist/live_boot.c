@@ -7,21 +7,16 @@
  * link in /dev/disk does not exist yet, the search goes on once a second for a minute. persistence-storage= keeps
  * it from looking for image files called like the label on every file system of the machine.
  */
-#include "persist/family.h"
+#include "persist/inside.h"
 
 #define DEFAULT_MEDIA_PATH "live"
 
-/* The medium directory of an entry, without slashes around it; the caller frees. */
-static char *media_path(const char *args)
+/* The medium directory of an entry, without slashes around it and without the slot; the caller frees. */
+static char *media_path(const char *args, const char *slot)
 {
 	AUTO_FREE char *value = args_value(args, "live-media-path=");
-	const char *path = value && *value ? value : DEFAULT_MEDIA_PATH;
-	size_t len;
 
-	path += strspn(path, "/");
-	for (len = strlen(path); len && path[len - 1] == '/';)
-		len--;
-	return xstrndup(path, len);
+	return inside_dir(value && *value ? value : DEFAULT_MEDIA_PATH, slot);
 }
 
 /* What is_live_path() of live-boot accepts. */
@@ -79,7 +74,7 @@ static char *live_boot_refuse(const struct family_facts *f)
 		if (!uses_medium(f->cmdlines[i]))
 			continue;
 		any = true;
-		path = media_path(f->cmdlines[i]);
+		path = media_path(f->cmdlines[i], "");
 		if (has_image(f->source, path))
 			return NULL;
 		if (!missing)
@@ -101,7 +96,7 @@ static void live_boot_rewrite(const struct family_facts *f, const char *args, co
 		"fromiso=",    "isofrom=",      "iso-scan/filename=",
 	};
 	bool empty = !args[strspn(args, " ")];
-	AUTO_FREE char *path = media_path(args);
+	AUTO_FREE char *path = media_path(args, m->slot);
 	AUTO_BUF struct buf words = { 0 };
 
 	(void)f;

@@ -19,7 +19,7 @@ static read_menu_fn read_menu_bls;
  * loopback.cfg comes last, for it may leave out how the medium is found.
  */
 static const struct {
-	const char *path;
+	const char *path; /* globs, of which '*' does not match '/' */
 	read_menu_fn *read;
 } menu_places[] = {
 	{ "/isolinux/isolinux.cfg", menu_read_syslinux },
@@ -30,6 +30,11 @@ static const struct {
 	{ "/syslinux/syslinux.cfg", menu_read_syslinux },
 	{ "/boot/syslinux/isolinux.cfg", menu_read_syslinux },
 	{ "/boot/syslinux/syslinux.cfg", menu_read_syslinux },
+	{ "/boot/syslinux/porteu?.cfg", menu_read_syslinux },
+	{ "/*/boot/syslinux.cfg", menu_read_syslinux },
+	{ "/*/boot/isolinux.cfg", menu_read_syslinux },
+	{ "/*/boot/syslinux/syslinux.cfg", menu_read_syslinux },
+	{ "/boot/*/loader/isolinux.cfg", menu_read_syslinux },
 	{ "/syslinux.cfg", menu_read_syslinux },
 	{ "/boot/grub/grub.cfg", menu_read_grub },
 	{ "/boot/grub2/grub.cfg", menu_read_grub },
@@ -37,6 +42,7 @@ static const struct {
 	{ "/EFI/debian/grub.cfg", menu_read_grub },
 	{ "/EFI/ubuntu/grub.cfg", menu_read_grub },
 	{ "/EFI/fedora/grub.cfg", menu_read_grub },
+	{ "/*/boot/grub/grub.cfg", menu_read_grub },
 	{ BLS_DIR, read_menu_bls },
 	{ "/boot/grub/loopback.cfg", menu_read_grub },
 };
@@ -225,6 +231,33 @@ static int read_menu_at(struct facts *f, const char *path, read_menu_fn *read, s
 	return r;
 }
 
+struct finding {
+	const char *glob;
+	char *path; /* the first that matches */
+};
+
+static int match_menu(void *ctx, const struct node *n)
+{
+	struct finding *f = ctx;
+	AUTO_FREE char *path = n->type == NODE_FILE ? node_path(n) : NULL;
+
+	if (path && fnmatch(f->glob, path, FNM_PATHNAME | FNM_CASEFOLD) == 0)
+		f->path = TAKE(path);
+	return f->path != NULL;
+}
+
+/* The configuration at a place; NULL: there is none. The caller frees. */
+static char *menu_at(const struct facts *f, const char *place)
+{
+	struct finding finding = { .glob = place };
+
+	if (config_there(f, place))
+		return xstrdup(place);
+	if (strpbrk(place, "*?"))
+		source_each(f->source, match_menu, &finding);
+	return finding.path;
+}
+
 /* The first menu of which something can boot; else why the first that was there is of no use. */
 static int read_menu(struct facts *f, struct err *e)
 {
@@ -232,11 +265,12 @@ static int read_menu(struct facts *f, struct err *e)
 	int first = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(menu_places); i++) {
+		AUTO_FREE char *path = menu_at(f, menu_places[i].path);
 		int r;
 
-		if (!config_there(f, menu_places[i].path))
+		if (!path)
 			continue;
-		r = read_menu_at(f, menu_places[i].path, menu_places[i].read, first == 0 ? e : &later);
+		r = read_menu_at(f, path, menu_places[i].read, first == 0 ? e : &later);
 		if (r == 0) {
 			err_clear(e);
 			return 0;

@@ -86,6 +86,7 @@ static int make_data_label(struct plan *p, const struct plan_options *o, struct 
 	p->medium.label = p->data_label;
 	p->medium.boot_label = p->boot_label;
 	p->medium.slot = "";
+	p->medium.time = p->time;
 	return 0;
 }
 
@@ -218,6 +219,9 @@ static void add_data_files(struct plan *p)
 	}
 	if (f->add_data)
 		f->add_data(&p->facts->family_facts, &p->medium, &p->data_files);
+	for (size_t i = 0; i < p->data_files.n; i++)
+		if (!p->data_files.file[i].mtime)
+			p->data_files.file[i].mtime = p->time;
 	if (p->data_manifest.n_files)
 		volume_add(&p->data_files, STICK_DIR "/data.manifest", manifest_size(&p->data_manifest),
 		           manifest_input(&p->data_manifest), p->time);
@@ -327,6 +331,8 @@ static int fill(struct plan *p, struct host *host, const struct plan_stick *stic
 	plan_choose_files(p);
 	make_ids(p, o);
 	make_boot_label(p);
+	if (!p->has_data)
+		p->medium.data_uuid[0] = '\0';
 	r = make_data_label(p, o, e);
 	if (r == 0)
 		r = check_append(o->append, e);

@@ -97,6 +97,15 @@ void args_without(const char *args, const char *const *drop, size_t n_drop, stru
 	buf_free(&kept);
 }
 
+static size_t n_quotes(const char *s)
+{
+	size_t n = 0;
+
+	for (; s && *s; s++)
+		n += *s == '"';
+	return n;
+}
+
 void args_add(struct buf *args, const char *words)
 {
 	AUTO_BUF struct buf all = { 0 };
@@ -111,6 +120,9 @@ void args_add(struct buf *args, const char *words)
 		}
 		add_word(&all, word, len);
 	}
+	/* A quote that nobody closed ends with the line; what comes behind it now is no part of that word. */
+	if (!added && n_quotes(all.s) % 2)
+		buf_adds(&all, "\"");
 	if (!added)
 		add_word(&all, words, strlen(words));
 	buf_clear(args);

@@ -115,16 +115,16 @@ TEST(detection)
 	} row[] = {
 		{ LIVE, "boot=live components", "live-boot" },
 		{ LIVE, "quiet", "live-boot" },
-		{ LIVE, "boot=casper", NULL },
+		{ LIVE, "boot=casper", "casper" },
 		{ "mkdir live && echo x >live/root.ext4", "", "live-boot" },
 		{ "mkdir live && echo x >live/vmlinuz", "", NULL },
 		{ "mkdir live && echo x >live/.squashfs", "", NULL },
-		{ "mkdir casper && echo x >casper/filesystem.squashfs", "boot=casper quiet --", NULL },
+		{ "mkdir casper && echo x >casper/filesystem.squashfs", "boot=casper quiet --", "casper" },
 		{ "mkdir casper && echo x >casper/filesystem.squashfs", "boot=live live-media-path=/casper",
 		  "live-boot" },
 		{ LIVE, "boot=live module=Tails", "tails" },
 		{ LIVE " && echo x >live/Tails.module", "boot=live", "tails" },
-		{ "true", "root=live:CDLABEL=x", NULL },
+		{ "true", "root=live:CDLABEL=x", "dmsquash" },
 		{ "true", "x=\"boot=live\"", NULL },
 	};
 
