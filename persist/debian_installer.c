@@ -97,9 +97,6 @@ static void installer_add_answers(const struct family_facts *f, const struct fam
 static const char *const installer_limits[] = {
 	"an installer, not a live system: there is nothing to keep",
 	"it looks for its medium on FAT only, and on USB disks only: leave --boot-fs out",
-	"links in the medium's tree, such as those to firmware packages in /firmware, cannot be on FAT: firmware may "
-	"have "
-	"to be named by hand, or come from the network",
 	NULL,
 };
 

@@ -27,6 +27,16 @@ static void add_named(struct choice *c, const struct node *n)
 	c->named[c->n_named++] = n;
 }
 
+static void count(const struct node *n, u64 *bytes, u64 *files)
+{
+	if (n->type == NODE_FILE) {
+		*bytes += n->size;
+		++*files;
+	}
+	for (size_t i = 0; i < n->n_children; i++)
+		count(n->children[i], bytes, files);
+}
+
 static bool below(const struct node *n, const struct node *dir)
 {
 	for (; n; n = n->parent)
@@ -88,7 +98,7 @@ static bool rule_unnamed_kernel(const struct choice *c, const struct node *n)
 	static const char *const pattern[] = { "vmlinuz*", "bzimage*", "initrd*", "initramfs*" };
 
 	(void)c;
-	if (n->type != NODE_FILE)
+	if (n->type == NODE_DIR)
 		return false;
 	for (size_t i = 0; i < ARRAY_SIZE(pattern); i++)
 		if (fnmatch(pattern[i], n->name, FNM_CASEFOLD) == 0)
@@ -96,10 +106,24 @@ static bool rule_unnamed_kernel(const struct choice *c, const struct node *n)
 	return false;
 }
 
+/* FAT has no links: what a link leads to is copied in its place, if that is small. */
+#define LINKED_MAX (64 * MIB)
+
+static const struct node *linked(const struct choice *c, const struct node *n)
+{
+	AUTO_FREE char *path = n->type == NODE_SYMLINK ? node_path(n) : NULL;
+	const struct node *target = path ? source_find(c->plan->facts->source, path) : NULL;
+	u64 bytes = 0, files = 0;
+
+	if (!target || below(n, target) || is_named(c, target))
+		return NULL;
+	count(target, &bytes, &files);
+	return bytes <= LINKED_MAX ? target : NULL;
+}
+
 static bool rule_symlink(const struct choice *c, const struct node *n)
 {
-	(void)c;
-	return n->type == NODE_SYMLINK;
+	return n->type == NODE_SYMLINK && !linked(c, n);
 }
 
 /* The first rule that holds keeps a node off the stick; files that a menu entry names are never asked. */
@@ -114,7 +138,7 @@ static const struct {
 	{ "the image's own UEFI loader and menu: the stick has one", rule_uefi },
 	{ "the image's own GRUB, its menu and look: the stick has a menu of its own", rule_grub },
 	{ "a kernel or initrd that no menu entry names", rule_unnamed_kernel },
-	{ "a symbolic link, which FAT cannot hold", rule_symlink },
+	{ "a symbolic link, to nothing or to something large", rule_symlink },
 };
 
 static const char *why_left(const struct choice *c, const struct node *n)
@@ -132,16 +156,6 @@ static void leave(struct choice *c, const struct node *n, const char *why)
 
 	l->node = n;
 	l->why = why;
-}
-
-static void count(const struct node *n, u64 *bytes, u64 *files)
-{
-	if (n->type == NODE_FILE) {
-		*bytes += n->size;
-		++*files;
-	}
-	for (size_t i = 0; i < n->n_children; i++)
-		count(n->children[i], bytes, files);
 }
 
 static bool holds_named(const struct choice *c, const struct node *dir)
@@ -163,6 +177,34 @@ static void copy(struct choice *c, const struct node *n)
 		p->copy_bytes += n->size;
 }
 
+/* A directory's own links are left out: they could lead back to it. */
+static void copy_as(struct choice *c, const struct node *n, const char *path)
+{
+	struct plan *p = c->plan;
+	struct plan_copy *to;
+
+	if (n->type == NODE_SYMLINK)
+		return;
+	to = ARRAY_ADD(p->copy, p->n_copy, p->cap_copy);
+	to->node = n;
+	to->path = xstrdup(path);
+	if (n->type == NODE_FILE)
+		p->copy_bytes += n->size;
+	for (size_t i = 0; i < n->n_children; i++) {
+		AUTO_BUF struct buf below = { 0 };
+
+		buf_addf(&below, "%s/%s", path, n->children[i]->name);
+		copy_as(c, n->children[i], below.s);
+	}
+}
+
+static void copy_linked(struct choice *c, const struct node *link)
+{
+	AUTO_FREE char *path = node_path(link);
+
+	copy_as(c, linked(c, link), path);
+}
+
 static void walk(struct choice *c, const struct node *dir)
 {
 	for (size_t i = 0; i < dir->n_children; i++) {
@@ -181,6 +223,8 @@ static void walk(struct choice *c, const struct node *dir)
 			/* A directory of which everything stays behind stays behind too. */
 			if (c->plan->n_copy == at + 1 && n->n_children)
 				free(c->plan->copy[--c->plan->n_copy].path);
+		} else if (n->type == NODE_SYMLINK) {
+			copy_linked(c, n);
 		} else if (!is_named(c, n)) {
 			copy(c, n);
 		}

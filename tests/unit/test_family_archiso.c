@@ -2,7 +2,7 @@
 /* archiso and its relatives: the command lines of Arch Linux, SystemRescue, Manjaro, Artix and KaOS. */
 #include "tests/unit/family_media.h"
 
-extern const struct family family_archiso, family_miso_plain, family_artix, family_kaos;
+extern const struct family family_archiso, family_miso, family_miso_plain, family_artix, family_kaos;
 
 #define ARCH                                                                                                           \
 	"mkdir -p arch/x86_64 boot && echo hsqs >arch/x86_64/airootfs.sfs && echo >boot/2025-01-01-08-40-12-00.uuid"
@@ -94,6 +94,49 @@ TEST(refusals_of_archiso)
 	"i915.modeset=1 quiet systemd.show_status=1"
 #define MISO_REST                                                                                                      \
 	"lang=en_US tz=UTC driver=free nonfree=no nouveau.modeset=1 i915.modeset=1 quiet systemd.show_status=1 "
+
+/* The hook in the shape of the real one: two paths, both below a tmpfs. */
+#define MISO_HOOK                                                                                                      \
+	"mkdir hooks && echo x >init && { echo '_mnt_overlayfs() {'; "                                                 \
+	"echo '    local work_dir=\"/run/miso/overlay_root/work\"'; "                                                  \
+	"echo '    local upper_dir=\"/run/miso/overlay_root/upper\"'; echo '}'; "                                      \
+	"echo 'cow_device mkdir -p \"/run/miso/cowspace/${cow_directory}\"'; } >hooks/miso"
+
+TEST(miso_saves_by_a_hook_of_its_own_that_is_changed)
+{
+	static const char want[] = "_mnt_overlayfs() {\n"
+	                           "    local work_dir=\"/run/miso/cowspace/${cow_directory}/work\"\n"
+	                           "    local upper_dir=\"/run/miso/cowspace/${cow_directory}/upper\"\n}\n"
+	                           "cow_device mkdir -p \"/run/miso/cowspace/${cow_directory}\"\n";
+	static const struct line_row row[] = {
+		{ "misobasedir=manjaro misolabel=X quiet", SAVING,
+		  "quiet misobasedir=manjaro misodevice=" BY_UUID BOOT_UUID " cow_device=" BY_UUID DATA_UUID
+		  " cow_directory=persistent" },
+		{ "misobasedir=manjaro misolabel=X quiet", NOT_SAVING,
+		  "quiet misobasedir=manjaro misodevice=" BY_UUID BOOT_UUID },
+	};
+	const struct medium_row known = { "echo >.miso", MISO_HOOK, { "misobasedir=manjaro misolabel=X" } };
+	const struct medium_row other = { "echo >.miso",
+		                          MISO_HOOK " && sed -i s/upper_dir=/upperdir=/ hooks/miso",
+		                          { "misobasedir=manjaro misolabel=X" } };
+	struct made_medium m AUTO_MEDIUM, n AUTO_MEDIUM;
+	CLEANUP(newc_free) struct newc over = { 0 }, none = { 0 };
+
+	make_medium(&m, &known, family_miso.texts);
+	CHECK_U64(family_miso.score(&m.facts), 100);
+	CHECK_U64(family_miso_plain.score(&m.facts), 0);
+	check_lines(&family_miso, &m.facts, row, ARRAY_SIZE(row));
+	family_miso.add_over(&m.facts, &over);
+	newc_end(&over);
+	CHECK(over.data.len && memmem(over.data.s, over.data.len, "hooks/miso", 11));
+	CHECK(over.data.len && memmem(over.data.s, over.data.len, want, strlen(want)));
+
+	make_medium(&n, &other, family_miso.texts);
+	CHECK_U64(family_miso.score(&n.facts), 0);
+	CHECK_U64(family_miso_plain.score(&n.facts), 100);
+	family_miso.add_over(&n.facts, &none);
+	CHECK_U64(none.data.len, 0);
+}
 
 TEST(arguments_of_miso)
 {
