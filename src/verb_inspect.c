@@ -134,18 +134,6 @@ static int show_stick_json(const struct stick *s, const struct device *d, struct
 	return json_print(o, e);
 }
 
-static int inspect_stick(const struct state *st, struct device *d, struct err *e)
-{
-	struct stick s;
-	int r = stick_read(d, &s, e);
-
-	if (r < 0)
-		return r;
-	r = st->json ? show_stick_json(&s, d, e) : show_stick_text(&s, d, e);
-	stick_free(&s);
-	return r;
-}
-
 /* What a stick of this source would be, short of a target: what is copied, what stays behind, how large it must be. */
 static int plan_of(const struct facts *f, struct host *host, struct plan **ret_plan, u64 *ret_smallest, struct err *e)
 {
@@ -198,6 +186,21 @@ static int inspect_source(const struct state *s, const char *path, struct err *e
 	plan_free(plan);
 	host_free(&host);
 	facts_free(&facts);
+	return r;
+}
+
+/* A stick of ours is shown as one; one that somebody else made is a source, if there is a live system on it. */
+static int inspect_stick(const struct state *st, struct device *d, struct err *e)
+{
+	AUTO_ERR struct err ignored = { 0 };
+	struct stick s;
+	int r = stick_read(d, &s, e);
+
+	if (r < 0)
+		return r;
+	if (s.is_ours || s.damage || inspect_source(st, d->name, &ignored) < 0)
+		r = st->json ? show_stick_json(&s, d, e) : show_stick_text(&s, d, e);
+	stick_free(&s);
 	return r;
 }
 

@@ -109,6 +109,17 @@ sectors_of_4096() {
     boot_has 4k.img 4k --firmware uefi --sector-size 4096 --bus virtio
 }
 
+# dracut's own initrd: the system in the squashfs with an OverlayFS on it; and in an image with a snapshot on it.
+dracut_keeps() {
+    local dracut
+    dracut=$("$root/tests/iso/dracut.sh" "$1" | tail -n 1)
+    create --size 1G "$dracut" dracut.img
+    "$LIVESTICK" inspect --json "$dracut" | jq -e '.source.family == "dmsquash" and (.source.version | test("dracut 0"))'
+    boot --image dracut.img --cmd 'cat /proc/mounts' --cmd 'echo dracut >>/root/kept' --shutdown >saved
+    grep -Eq "$2" saved
+    boot_has dracut.img dracut --firmware uefi
+}
+
 full_debian() {
     local debian
     debian=$("$root/tests/iso/debian.sh" | tail -n 1)
@@ -136,6 +147,8 @@ together \
     ${host:+"efi-of-the-host efi_of_the_host"} \
     "bios-from-grub bios_from_grub" \
     "sectors-of-4096 sectors_of_4096" \
+    "dracut-overlay-keeps dracut_keeps overlay ^LiveOS_rootfs.*upperdir=/run/overlayfs" \
+    "dracut-snapshot-keeps dracut_keeps snapshot ^/dev/mapper/live-rw" \
     "not-kept-without-persistence not_kept_without_persistence" \
     "full-debian-keeps full_debian"
 check mbr-sound-after-two-boots sound_after mbr-fat32-keeps/mbr.img

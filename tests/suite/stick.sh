@@ -254,6 +254,7 @@ from_a_disk_image() {
     echo '2048,,c,*' | sfdisk -q hdd.img
     mkfs.fat -F 32 -s 1 --offset 2048 -n DEBIAN_LIVE hdd.img $((199 * 1024)) >/dev/null
     mcopy -s -i hdd.img@@1M tree/.disk tree/* ::/
+    "$LIVESTICK" inspect --json hdd.img | jq -e '.what == "source" and .source.family == "live-boot"'
     "$LIVESTICK" create --quiet --size 1G hdd.img stick.img
     judge_tables stick.img
     judge_file_systems stick.img
