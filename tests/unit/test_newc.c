@@ -37,16 +37,16 @@ TEST(goes_over_an_initrd)
 {
 	CLEANUP(newc_free) struct newc c = two_files();
 	static const char *const texts[] = { "hooks/*", NULL };
-	AUTO_FREE char *path = sandbox_path("both");
+	AUTO_FREE char *path = sandbox_path("both"), *dir = sandbox_path("tree");
 	AUTO_ERR struct err e = { 0 };
 	AUTO_FREE char *all = xcalloc(1, MIB);
 	AUTO_INITRD struct initrd *rd = NULL;
 	FILE *f;
 	size_t n;
 
-	CHECK_U64(sandbox_run("mkdir -p d/hooks && echo old >d/hooks/x && (cd d && find . | cpio -o -H newc --quiet) | "
+	CHECK_U64(sandbox_run("mkdir -p %s/hooks && echo old >%s/hooks/x && (cd %s && find . | cpio -o -H newc --quiet) | "
 	                      "lz4 -l >%s && truncate -s %%4 %s",
-	                      path, path),
+	                      dir, dir, dir, path, path),
 	          0);
 	f = fopen(path, "a+");
 	CHECK(f && fwrite(c.data.s, 1, c.data.len, f) == c.data.len && fseek(f, 0, SEEK_SET) == 0);
