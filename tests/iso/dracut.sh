@@ -3,7 +3,8 @@
 # dmsquash-live initrd, isolinux and an unsigned GRUB; only the root file system is a toy (busybox and a shell).
 # Needs no root.   usage: dracut.sh [overlay|snapshot] [RELEASE]
 # overlay: the system lies in the squashfs itself; its initrd can only put an OverlayFS on it.
-# snapshot: the squashfs holds an ext4 image, LiveOS/rootfs.img; the initrd can put a device-mapper snapshot on it, too.
+# snapshot: the squashfs holds an ext4 image, LiveOS/rootfs.img; the initrd has no OverlayFS, as before Linux 3.18, and puts
+# a device-mapper snapshot on it.
 # RELEASE (default 1) is stamped into /etc/livestick-release and the label: two of them make an upgrade.
 # Prints the path of the cached ISO as the last line of stdout; all talk is on stderr.
 . "$(dirname "$(realpath "$0")")/common.bash"
@@ -15,9 +16,10 @@ recipe "dracut-$form" "${2:-1}" \
     isolinux syslinux-common grub-efi-amd64-bin
 
 mkdir -p "$cd"/{LiveOS,isolinux,images/pxeboot,EFI/BOOT}
-make_initrd dm-mod dm-snapshot <<'END'
-dracut --kver "$1" --no-hostonly --no-hostonly-cmdline --no-early-microcode --nostrip --reproducible --compress lz4 \
-    --tmpdir /tmp --add 'dash dmsquash-live' --omit 'resume shutdown virtiofs' --force "/boot/initrd.img-$1"
+make_initrd dm-mod dm-snapshot <<END
+[ $form = overlay ] || { rm /lib/modules/\$1/kernel/fs/overlayfs/overlay.ko; depmod "\$1"; }
+dracut --kver "\$1" --no-hostonly --no-hostonly-cmdline --no-early-microcode --nostrip --reproducible --compress lz4 \
+    --tmpdir /tmp --add 'dash dmsquash-live' --omit 'resume shutdown virtiofs' --force "/boot/initrd.img-\$1"
 END
 
 # ---- root file system
@@ -38,7 +40,7 @@ ln "$cd"/images/pxeboot/* "$cd/isolinux/"
 isolinux "$cd/isolinux" ldlinux libcom32 libutil vesamenu
 cat >"$cd/isolinux/isolinux.cfg" <<END
 default vesamenu.c32
-timeout 600
+timeout 50
 menu clear
 menu title Livestick dracut $form $release
 menu vshift 8
@@ -99,7 +101,7 @@ insmod gzio
 insmod part_gpt
 insmod ext2
 
-set timeout=60
+set timeout=5
 
 search --no-floppy --set=root -l '$label'
 

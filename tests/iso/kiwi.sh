@@ -51,7 +51,7 @@ set default=0
 if [ -n "\${iso_path}" ]; then
     isoboot="iso-scan/filename=\${iso_path}"
 fi
-set timeout=10
+set timeout=5
 set timeout_style=menu
 set linux=linux
 set initrd=initrd

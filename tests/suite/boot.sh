@@ -79,7 +79,6 @@ efi_in_image_only() {
     rm -r t1/EFI
     create --size 1G t1 image.img
     boot_saves image.img image --firmware uefi
-    boot_has image.img image --firmware bios
 }
 
 # isolinux and nothing else: the host's shim and GRUB start it.
@@ -106,18 +105,18 @@ bios_from_grub() {
 sectors_of_4096() {
     create --size 2G --sector-size 4096 "$iso" 4k.img
     boot_saves 4k.img 4k --firmware uefi --sector-size 4096 --bus virtio
-    boot_has 4k.img 4k --firmware uefi --sector-size 4096 --bus virtio
 }
 
-# dracut's own initrd: the system in the squashfs with an OverlayFS on it; and in an image with a snapshot on it.
-dracut_keeps() {
-    local dracut
-    dracut=$("$root/tests/iso/dracut.sh" "$1" | tail -n 1)
-    create --size 1G "$dracut" dracut.img
-    "$LIVESTICK" inspect --json "$dracut" | jq -e '.source.family == "dmsquash" and (.source.version | test("dracut 0"))'
-    boot --image dracut.img --cmd 'cat /proc/mounts' --cmd 'echo dracut >>/root/kept' --shutdown >saved
-    grep -Eq "$2" saved
-    boot_has dracut.img dracut --firmware uefi
+# Other families' own initrds, built from Debian's packages. family_keeps FAMILY REGEX FIRMWARE ISO-SCRIPT ARGS...
+family_keeps() {
+    local family=$1 proof=$2 firmware=$3 script=$4 made
+    shift 4
+    made=$("$root/tests/iso/$script" "$@" | tail -n 1)
+    create --size 1G "$made" family.img
+    "$LIVESTICK" inspect --json "$made" | jq -e '.source.family == "'"$family"'" and .source.version != ""'
+    boot --image family.img --cmd 'cat /proc/mounts' --cmd 'echo family >>/root/kept' --shutdown >saved
+    grep -Eq "$proof" saved
+    boot_has family.img family --firmware "$firmware"
 }
 
 full_debian() {
@@ -147,8 +146,9 @@ together \
     ${host:+"efi-of-the-host efi_of_the_host"} \
     "bios-from-grub bios_from_grub" \
     "sectors-of-4096 sectors_of_4096" \
-    "dracut-overlay-keeps dracut_keeps overlay ^LiveOS_rootfs.*upperdir=/run/overlayfs" \
-    "dracut-snapshot-keeps dracut_keeps snapshot ^/dev/mapper/live-rw" \
+    "dracut-overlay-keeps family_keeps dmsquash ^LiveOS_rootfs.*upperdir=/run/overlayfs uefi dracut.sh overlay" \
+    "dracut-snapshot-keeps family_keeps dmsquash ^/dev/mapper/live-rw.*ext4 bios dracut.sh snapshot" \
+    "kiwi-keeps family_keeps kiwi ^LiveOS_rootfs.*upperdir=/run/overlay/overlayfs bios kiwi.sh" \
     "not-kept-without-persistence not_kept_without_persistence" \
     "full-debian-keeps full_debian"
 check mbr-sound-after-two-boots sound_after mbr-fat32-keeps/mbr.img
