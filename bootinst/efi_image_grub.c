@@ -65,11 +65,13 @@ static struct bytes module_name(struct bytes elf)
 
 static void read_module(struct efi_image *img, struct bytes elf)
 {
-	static const char command[] = "\0linuxefi"; /* as the module has it among its texts */
+	/* As the module has it among its texts. Debian's "linux" names it too, but only to hand over to it. */
+	static const char command[] = "\0linuxefi", hand_over[] = "Handing off to linuxefi";
 	struct bytes name = module_name(elf);
 	char *shown;
 
-	if (memmem(elf.p, elf.len, command, sizeof(command)))
+	if (memmem(elf.p, elf.len, command, sizeof(command)) &&
+	    !memmem(elf.p, elf.len, hand_over, sizeof(hand_over) - 1))
 		img->grub_has_linuxefi = true;
 	shown = name.p && img->n_grub_modules < MODULES_MAX ? shown_text(name.p, name.len) : NULL;
 	if (shown)

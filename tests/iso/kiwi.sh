@@ -12,7 +12,7 @@ recipe kiwi "${1:-1}" \
 
 loader=boot/x86_64/loader
 mkdir -p "$cd"/{LiveOS,"$loader",boot/grub2,EFI/BOOT}
-# modprobe.d of the unpacked systemd and kmod counts; /etc/passwd and the like are made by no postinst here.
+# kiwi-live wants a network; the scripts are the smallest one.  Only systemd mounts its root: it has no hook for that.
 make_initrd dm-mod <<'END'
 dracut --kver "$1" --no-hostonly --no-hostonly-cmdline --no-early-microcode --nostrip --reproducible --compress lz4 \
     --tmpdir /tmp --add 'network-legacy kiwi-live' --omit 'resume shutdown virtiofs systemd-networkd' --force "/boot/initrd.img-$1"
