@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <errno.h>
+#include <stdio.h>
 
 #include "src/plan_parts.h"
 
@@ -176,19 +177,21 @@ static const char *linux_command(const struct efi_set *s)
 
 static int write_menu(struct plan *p, struct err *e)
 {
+	struct menu_switch s = { .slot = 'a' };
 	int r = 0;
 
 	for (size_t i = 0; i < p->menu.n; i++)
 		if (p->menu.entry[i].is_default)
-			menu_write_switch(p->menu.entry[i].id, p->switch_cfg);
+			snprintf(s.default_id, sizeof(s.default_id), "%s", p->menu.entry[i].id);
+	menu_write_switch(&s, p->switch_cfg);
 	if (p->bios) {
-		menu_write_syslinux_top(&p->menu, has_serial_console(&p->menu), &p->top_cfg);
+		menu_write_syslinux_top(p->menu.timeout_ds, has_serial_console(&p->menu), &p->top_cfg);
 		r = menu_write_syslinux(&p->menu, &p->slot_cfg, e);
 	}
 	if (r == 0 && p->efi) {
-		menu_write_grub_top(&p->menu, &p->grub_top);
+		menu_write_grub_top(p->menu.timeout_ds, linux_command(p->efi), &p->grub_top);
 		menu_write_grub_stub(p->medium.boot_uuid, &p->grub_stub);
-		r = menu_write_grub(&p->menu, linux_command(p->efi), &p->slot_grub, &p->warnings, e);
+		r = menu_write_grub(&p->menu, &p->slot_grub, &p->warnings, e);
 	}
 	return r;
 }

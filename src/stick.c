@@ -2,7 +2,6 @@
 #include "src/stick.h"
 
 #include <errno.h>
-#include <stdio.h>
 
 #include "src/fs/reader.h"
 #include "src/plan.h"
@@ -41,7 +40,6 @@ static bool read_manifest(struct stick *s, struct reader *v, const char *path, s
 	return r == 0;
 }
 
-/* "DEFAULT a1" and blanks. */
 static void read_switch(struct stick *s, struct reader *v)
 {
 	AUTO_ERR struct err e = { 0 };
@@ -49,7 +47,7 @@ static void read_switch(struct stick *s, struct reader *v)
 	size_t len = 0;
 
 	if (reader_load(v, STICK_DIR "/switch.cfg", 4096, &text, &len, &e) < 0 ||
-	    sscanf(text, "DEFAULT %32[a-z0-9_-]", s->default_entry) != 1)
+	    menu_read_switch(text, len, &s->menu_switch, &e) < 0)
 		note_damage(s, STICK_DIR "/switch.cfg", &e);
 }
 

@@ -5,6 +5,7 @@
 #ifndef LIVESTICK_STICK_H
 #define LIVESTICK_STICK_H
 
+#include "bootinst/menu.h"
 #include "partition/scan.h"
 #include "src/manifest.h"
 
@@ -17,8 +18,8 @@ struct stick {
 	struct manifest manifest;  /* of the stick */
 	bool has_slot[N_SLOTS];
 	struct manifest slot[N_SLOTS];
-	char default_entry[33]; /* what switch.cfg names, "" if it cannot be read */
-	char *damage;           /* what could not be read although it should be there; NULL: nothing */
+	struct menu_switch menu_switch; /* zeros if it cannot be read */
+	char *damage;                   /* what could not be read although it should be there; NULL: nothing */
 };
 
 /* 0 also for a device that is no stick of ours (is_ours is false then). */

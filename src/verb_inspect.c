@@ -71,7 +71,7 @@ static void slot_text(const struct stick *s, int i, struct buf *out)
 	date_text(manifest_get(m, "written"), out);
 	buf_addf(out, ", %zu files, ", m->n_files);
 	buf_add_size(out, manifest_bytes(m));
-	buf_adds(out, s->default_entry[0] == 'a' + i ? ", starts by default\n" : "\n");
+	buf_adds(out, s->menu_switch.slot == 'a' + i ? ", starts by default\n" : "\n");
 }
 
 static int show_stick_text(const struct stick *s, const struct device *d, struct err *e)
@@ -129,7 +129,7 @@ static int show_stick_json(const struct stick *s, const struct device *d, struct
 	if (s->is_ours)
 		json_object_object_add(o, "stick", manifest_json(&s->manifest));
 	json_object_object_add(o, "slots", slots);
-	json_add_text(o, "default_entry", s->default_entry);
+	json_add_text(o, "default_entry", s->menu_switch.default_id);
 	json_add_text(o, "damage", s->damage);
 	return json_print(o, e);
 }
