@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What the files of facts.h share; nobody else includes it. */
+#ifndef LIVESTICK_FACTS_PARTS_H
+#define LIVESTICK_FACTS_PARTS_H
+
+#include "src/facts.h"
+
+/* facts.c: something that is not as the source has it, and does no harm. */
+void facts_warn(struct facts *f, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/*
+ * facts_menu.c: f->menu, and f->menu_path where it was found. The first menu of which something can boot; a source
+ * without any gets none, and that is no failure.
+ */
+MUST_CHECK int facts_read_menu(struct facts *f, struct err *e);
+
+#endif
