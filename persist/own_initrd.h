@@ -5,7 +5,7 @@
  * libarchive, compressed with what the kernel surely can unpack. The same input gives the same bytes.
  *
  *	struct own_initrd_request q = { .title = "Own System", .kernel = &k, .image = images, .n_images = n,
- *	                                .init = own_init, .mtime = time, ... };
+ *	                                .init = program, .init_len = length, .mtime = time, ... };
  *	r = own_initrd_build(&q, &rd, e);
  *	volume_add(files, "/livestick/a.initrd", rd.len, input_memory(rd.data), time);        rd lives as long
  *	own_initrd_free(&rd);
@@ -14,11 +14,6 @@
 #define LIVESTICK_PERSIST_OWN_INITRD_H
 
 #include "persist/own_modules.h"
-
-struct blob {
-	const void *data;
-	size_t len;
-};
 
 /* A system image. All borrowed. */
 struct own_initrd_image {
@@ -36,8 +31,9 @@ struct own_initrd_request {
 	const struct source *source;
 	const struct own_initrd_file *initrds; /* of the source: modules, and how they are compressed. May be none */
 	size_t n_initrds;
-	struct blob init; /* the program: a static ELF file */
-	i64 mtime;        /* of all that is ours: seconds since 1970, UTC */
+	const void *init; /* the program /init: a static ELF file, of `init_len` bytes */
+	size_t init_len;
+	i64 mtime; /* of all that is ours: seconds since 1970, UTC */
 };
 
 struct own_initrd {
