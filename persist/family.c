@@ -18,6 +18,7 @@ const struct family *const family_table[] = {
 	&family_tinycore, &family_alpine,
 	&family_nixos,    &family_genkernel,
 	&family_knoppix,  &family_knoppix_plain,
+	&family_own,
 };
 
 const size_t family_table_size = ARRAY_SIZE(family_table);

@@ -95,26 +95,58 @@ static int ask_family(struct facts *f, struct err *e)
 	return 0;
 }
 
-static int find_family(struct facts *f, const char *name, struct err *e)
+/* What the initrd does is of no matter when it is not used. */
+static void forget_warnings(struct facts *f, size_t n)
 {
-	const struct family *detected;
-	int r = read_initrds(f, e);
+	while (f->n_warnings > n)
+		free(f->warnings[--f->n_warnings]);
+}
 
+/* NULL: no family, and no system image that our own initrd could start. */
+static int choose_family(struct facts *f, const struct facts_options *o, struct err *e)
+{
+	const struct family *detected = family_detect(&f->family_facts), *other;
+	const char *name = o->initrd == INITRD_OWN ? family_own.name : o->family;
+	int r = 0;
+
+	other = name ? family_by_name(name) : NULL;
+	if (name && !other)
+		return fail_as(e, EXIT_USAGE, -EINVAL, "--family %s: no such family", name);
+	f->family = other ? other : detected;
+	f->family_forced = other != NULL;
+	if (o->family && other != detected)
+		facts_warn(f, "--family %s: it looks like %s", name, detected ? detected->name : "no family at all");
+	if (!f->family && o->initrd == INITRD_AUTO && f->menu.n) {
+		r = own_find_images(f->source, &f->menu, &f->own, e);
+		f->family = r == 0 && f->own.n_images ? &family_own : NULL;
+	}
+	return r;
+}
+
+static int find_family(struct facts *f, const struct facts_options *o, struct err *e)
+{
+	size_t n_warnings = f->n_warnings;
+	int r;
+
+	if (o->initrd == INITRD_OWN && o->family && strcmp(o->family, family_own.name) != 0)
+		return fail_as(e, EXIT_USAGE, -EINVAL, "--initrd own does not go with --family %s", o->family);
+	r = read_initrds(f, e);
 	if (r < 0)
 		return r;
 	set_family_facts(f);
-	detected = family_detect(&f->family_facts);
-	f->family = name ? family_by_name(name) : detected;
-	f->family_forced = name && f->family;
-	if (name && !f->family)
-		return fail_as(e, EXIT_USAGE, -EINVAL, "--family %s: no such family", name);
+	r = choose_family(f, o, e);
+	if (r < 0)
+		return r;
 	if (!f->family)
 		return fail_source(e, -EINVAL, "%s: no live system that livestick knows is in it", f->source->path);
-	if (f->family_forced && detected != f->family)
-		facts_warn(f, "--family %s: it looks like %s", name, detected ? detected->name : "no family at all");
+	if (f->family == &family_own) {
+		forget_warnings(f, n_warnings);
+		return facts_build_own(f, e);
+	}
 	r = ask_family(f, e);
-	if (r == 0 && !f->menu_path)
-		return fail_source(e, -EINVAL, "%s: has no boot menu of isolinux, syslinux, GRUB or systemd-boot",
+	if (r == 0 && !f->menu.n)
+		return fail_source(e, -EINVAL,
+		                   "%s: has no kernel, and no boot menu of isolinux, syslinux, GRUB or systemd-boot",
 		                   f->source->path);
 	return r;
 }
@@ -152,17 +184,21 @@ static int read_kernels(struct facts *f, struct err *e)
 	return 0;
 }
 
-int facts_read(const char *path, const char *family_name, struct facts *ret, struct err *e)
+int facts_read(const char *path, const struct facts_options *o, struct facts *ret, struct err *e)
 {
 	struct facts f = { 0 };
 	int r = open_source(path, &f.source, e);
 
 	if (r == 0)
 		r = efi_read_source(f.source, &f.efi, e);
-	if (r == 0)
+	if (r == 0) {
+		f.title = facts_title(f.source);
 		r = facts_read_menu(&f, e);
+	}
+	if (r == 0 && !f.menu_path)
+		r = facts_make_menu(&f, e);
 	if (r == 0)
-		r = find_family(&f, family_name, e);
+		r = find_family(&f, o, e);
 	if (r == 0)
 		r = read_kernels(&f, e);
 	if (r < 0) {
@@ -176,12 +212,14 @@ int facts_read(const char *path, const char *family_name, struct facts *ret, str
 void facts_free(struct facts *f)
 {
 	menu_free(&f->menu);
+	free(f->title);
 	free(f->menu_path);
 	free(f->version);
 	free(f->cmdlines);
 	for (size_t i = 0; i < f->n_initrds; i++)
 		initrd_free(f->initrd[i]);
 	free(f->initrd);
+	own_free(&f->own);
 	efi_set_free(&f->efi);
 	for (size_t i = 0; i < f->n_kernels; i++)
 		efi_image_free(&f->kernel[i].image);

@@ -14,4 +14,11 @@ void facts_warn(struct facts *f, const char *fmt, ...) PRINTF_LIKE(2, 3);
  */
 MUST_CHECK int facts_read_menu(struct facts *f, struct err *e);
 
+/* facts_own.c: an entry for each kernel of a source that has no menu. None is no failure. */
+MUST_CHECK int facts_make_menu(struct facts *f, struct err *e);
+/* What the system is called where nobody says more. The caller frees. */
+MUST_CHECK char *facts_title(const struct source *s);
+/* f->own and f->version, for the family "own". */
+MUST_CHECK int facts_build_own(struct facts *f, struct err *e);
+
 #endif

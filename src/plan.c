@@ -137,6 +137,14 @@ static void add_system(struct plan *p)
 		else
 			plan_add_listed(v, m, path, n->size, node_input(n), n->mtime);
 	}
+	for (size_t i = 0; i < p->facts->own.n_kernels; i++) {
+		const struct own_initrd *rd = &p->facts->own.kernel[i].initrd;
+		AUTO_BUF struct buf path = { 0 };
+
+		buf_addf(&path, OWN_INITRD, i + 1);
+		if (rd->data)
+			plan_add_listed(v, m, path.s, rd->len, input_memory(rd->data), p->time);
+	}
 	if (p->over.data.len)
 		plan_add_listed(v, m, OVER_CPIO, p->over.data.len, input_memory(p->over.data.s), p->time);
 	if (p->bios)
@@ -263,16 +271,30 @@ static int too_large_for_fat(void *ctx, const struct node *n)
 	return *large != NULL;
 }
 
+static bool own_without_vfat(const struct own_system *own)
+{
+	for (size_t i = 0; i < own->n_kernels; i++)
+		if (own->kernel[i].initrd.data && !own->kernel[i].initrd.has_vfat)
+			return true;
+	return false;
+}
+
 /* A file that no FAT32 can hold decides for ext4, unless the user has decided. */
 static int choose_boot_fs(struct plan *p, const struct plan_options *o, struct err *e)
 {
 	const struct node *large = NULL;
 	AUTO_FREE char *path = NULL;
+	bool no_vfat;
 
 	source_each(p->facts->source, too_large_for_fat, &large);
-	p->boot_is_ext4 = o->boot_fs == BOOT_FS_EXT4 || (o->boot_fs == BOOT_FS_AUTO && large);
-	if (!large || p->boot_is_ext4)
+	no_vfat = own_without_vfat(&p->facts->own);
+	p->boot_is_ext4 = o->boot_fs == BOOT_FS_EXT4 || (o->boot_fs == BOOT_FS_AUTO && (large || no_vfat));
+	if (p->boot_is_ext4 || !(large || no_vfat))
 		return 0;
+	if (no_vfat)
+		return fail_source(e, -ENOTSUP,
+		                   "its kernel has no vfat and cannot read a boot partition with FAT32: leave --boot-fs "
+		                   "out, then ext4 is taken");
 	path = node_path(large);
 	return fail_source(
 	    e, -EFBIG,

@@ -109,6 +109,8 @@ MUST_CHECK int plan_smallest(const struct facts *facts, struct host *host, const
 /* Where the stick's own things are on BOOT. */
 #define STICK_DIR "/livestick"
 #define OVER_CPIO STICK_DIR "/a.cpio"
+/* Our own initrds, one for each kernel that starts a system of the family "own": "/livestick/a1.initrd". */
+#define OWN_INITRD STICK_DIR "/a%zu.initrd"
 /* GRUB's, wherever GRUB itself looks first. */
 #define GRUB_CFG STICK_DIR "/grub.cfg"
 

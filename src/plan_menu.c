@@ -27,6 +27,33 @@ static bool can_save(const struct plan *p, const struct menu_entry *from)
 	return strcmp(a.s ? a.s : "", b.s ? b.s : "") != 0;
 }
 
+static void add_initrds(struct plan *p, const struct menu_entry *from, bool persistent, struct menu_entry *to)
+{
+	const struct own_system *own = &p->facts->own;
+	const struct own_kernel *k = own_for_kernel(own, from->kernel);
+
+	if (k) {
+		AUTO_BUF struct buf path = { 0 };
+
+		buf_addf(&path, OWN_INITRD, (size_t)(k - own->kernel) + 1);
+		menu_entry_add_initrd(to, path.s);
+		return;
+	}
+	for (size_t i = 0; i < from->n_initrds; i++) {
+		AUTO_FREE char *path = real_path(p->facts->source, from->initrds[i]);
+
+		menu_entry_add_initrd(to, path);
+	}
+	if (persistent && p->over.data.len && can_save(p, from))
+		menu_entry_add_initrd(to, OVER_CPIO);
+}
+
+/* Without an initrd for its kernel an entry of the family "own" starts nothing. */
+static bool can_start(const struct plan *p, const struct menu_entry *from)
+{
+	return !p->facts->own.n_kernels || own_for_kernel(&p->facts->own, from->kernel);
+}
+
 /* One entry of the stick's menu for an entry of the source's. */
 static int add_entry(struct plan *p, const struct menu_entry *from, bool persistent, const char *append, struct err *e)
 {
@@ -46,13 +73,7 @@ static int add_entry(struct plan *p, const struct menu_entry *from, bool persist
 	to->submenu = from->submenu ? xstrdup(from->submenu) : NULL;
 	to->args = args.s ? args.s : xstrdup("");
 	to->kernel = real_path(s, from->kernel);
-	for (size_t i = 0; i < from->n_initrds; i++) {
-		AUTO_FREE char *path = real_path(s, from->initrds[i]);
-
-		menu_entry_add_initrd(to, path);
-	}
-	if (persistent && p->over.data.len && can_save(p, from))
-		menu_entry_add_initrd(to, OVER_CPIO);
+	add_initrds(p, from, persistent, to);
 	if (args.len > MENU_ARGS_MAX)
 		return fail(e, -E2BIG, "menu entry \"%s\": its kernel arguments have %zu characters, Linux takes %d",
 		            to->title, args.len, MENU_ARGS_MAX);
@@ -114,6 +135,29 @@ static int add_unattended(struct plan *p, const struct menu_entry *from, const s
 	return 0;
 }
 
+/* The default entry once more, with the system copied to memory first. */
+static int add_to_memory(struct plan *p, const struct menu_entry *from, const struct plan_options *o, struct err *e)
+{
+	struct menu_entry *to;
+	struct buf args = { 0 }, title = { 0 };
+	int r = add_entry(p, from, p->has_data, o->append, e);
+
+	if (r < 0)
+		return r;
+	to = &p->menu.entry[p->menu.n - 1];
+	buf_adds(&args, to->args);
+	args_add(&args, p->facts->family->to_memory);
+	free(to->args);
+	to->args = args.s;
+	buf_addf(&title, "%s (copied to memory)", from->title);
+	free(to->title);
+	to->title = title.s;
+	free(to->submenu); /* beside the default */
+	to->submenu = NULL;
+	drop_if_twin(&p->menu);
+	return 0;
+}
+
 /* What the source starts by itself, or the first entry that may do so. */
 static size_t default_of(const struct menu *m, const struct family *f)
 {
@@ -135,8 +179,10 @@ static int make_menu(struct plan *p, const struct plan_options *o, struct err *e
 	int r = 0;
 
 	p->menu.timeout_ds = from->timeout_ds ? from->timeout_ds : TIMEOUT_DEFAULT_DS;
-	p->menu.title = xstrdup(*p->facts->source->volume_id ? p->facts->source->volume_id : "livestick");
+	p->menu.title = xstrdup(p->facts->title);
 	for (size_t i = 0; r == 0 && i < from->n; i++) {
+		if (!can_start(p, &from->entry[i]))
+			continue;
 		r = add_entry(p, &from->entry[i], p->has_data, o->append, e);
 		if (r == 0) {
 			size_t at = drop_if_twin(&p->menu);
@@ -149,10 +195,12 @@ static int make_menu(struct plan *p, const struct plan_options *o, struct err *e
 		free(p->menu.entry[p->menu.n - 1].submenu); /* beside the default, which stands at the top */
 		p->menu.entry[p->menu.n - 1].submenu = NULL;
 	}
-	if (r == 0) {
+	if (r == 0)
 		drop_if_twin(&p->menu);
+	if (r == 0 && p->facts->family->to_memory)
+		r = add_to_memory(p, &from->entry[def], o, e);
+	if (r == 0)
 		menu_set_default(&p->menu, def_here);
-	}
 	if (r == 0 && o->answers)
 		r = add_unattended(p, &from->entry[def], o, e);
 	return r;

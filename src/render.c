@@ -448,7 +448,7 @@ void render_facts(const struct facts *f, struct buf *out)
 		buf_add_escaped(out, f->version);
 	}
 	buf_adds(out, "\nMenu     ");
-	buf_add_escaped(out, f->menu_path);
+	buf_add_escaped(out, f->menu_path ? f->menu_path : "none; these are the kernels that are in it:");
 	buf_adds(out, "\n");
 	menu_text(&f->menu, out);
 	add_warnings(f->source->warnings, f->source->n_warnings, out);

@@ -30,6 +30,7 @@ static const struct verb_option options[] = {
 	{ "unattended", NULL, "that entry starts by itself" },
 	{ "slots", "1|2", "room for one system or two (two when the stick is large enough)" },
 	{ "family", "NAME", "take the live system to be of this family" },
+	{ "initrd", "own|source", "start the system by livestick's own initrd (when its own cannot), or never" },
 	{ "seed", "TEXT", "derive all ids from TEXT: the same stick every time" },
 	{ "allow-fixed", NULL, "also write a drive that is not removable; never the one the system runs from" },
 	{ "dry-run", NULL, "show the whole plan, write nothing" },
@@ -91,6 +92,9 @@ static int set_value(struct state *s, const char *option, const char *value, str
 	} else if (strcmp(option, "sector-size") == 0) {
 		r = one_of(option, value, "512", "4096", e);
 		s->request.sector_size = r == 1 ? 4096 : 512;
+	} else if (strcmp(option, "initrd") == 0) {
+		r = one_of(option, value, "source", "own", e);
+		s->request.facts.initrd = r == 1 ? INITRD_OWN : INITRD_SOURCE;
 	} else if (strcmp(option, "slots") == 0) {
 		r = one_of(option, value, "1", "2", e);
 		plan->slots = (unsigned)r + 1;
@@ -102,7 +106,7 @@ static int set_value(struct state *s, const char *option, const char *value, str
 		s->request.answers_option = option;
 		s->request.answers = value;
 	} else if (strcmp(option, "family") == 0) {
-		s->request.family = value;
+		s->request.facts.family = value;
 	} else {
 		s->seed = value;
 	}

@@ -12,11 +12,12 @@
 
 struct state {
 	bool json;
-	const char *family;
+	struct facts_options facts;
 };
 
 static const struct verb_option options[] = {
 	{ "family", "NAME", "take the live system of a source to be of this family" },
+	{ "initrd", "own|source", "start the system by livestick's own initrd, or never" },
 	{ "json", NULL, "the result as one JSON object" },
 };
 
@@ -24,11 +25,14 @@ static int set(void *state, const char *option, const char *value, struct err *e
 {
 	struct state *s = state;
 
-	(void)e;
 	if (strcmp(option, "json") == 0)
 		s->json = true;
+	else if (strcmp(option, "family") == 0)
+		s->facts.family = value;
+	else if (strcmp(value, "own") == 0 || strcmp(value, "source") == 0)
+		s->facts.initrd = *value == 'o' ? INITRD_OWN : INITRD_SOURCE;
 	else
-		s->family = value;
+		return fail_as(e, EXIT_USAGE, -EINVAL, "--initrd %s: is neither own nor source", value);
 	return 0;
 }
 
@@ -174,7 +178,7 @@ static int inspect_source(const struct state *s, const char *path, struct err *e
 	struct host host = { 0 };
 	struct plan *plan = NULL;
 	u64 smallest = 0;
-	int r = facts_read(path, s->family, &facts, e);
+	int r = facts_read(path, &s->facts, &facts, e);
 
 	if (r < 0)
 		return r;
