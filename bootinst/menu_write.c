@@ -70,10 +70,10 @@ void menu_write_switch(const struct menu_switch *s, char ret_sector[MENU_SWITCH_
 {
 	AUTO_BUF struct buf text = { 0 };
 
-	buf_addf(&text, "DEFAULT %s\nINCLUDE %c.cfg\n", s->default_id, s->slot);
+	buf_addf(&text, "DEFAULT %s\nINCLUDE /livestick/%c.cfg\n", s->default_id, s->slot);
 	if (s->previous)
 		buf_addf(&text,
-		         "MENU BEGIN\nMENU LABEL " MENU_PREVIOUS "\nTIMEOUT 0\nINCLUDE %c.cfg\n"
+		         "MENU BEGIN\nMENU LABEL " MENU_PREVIOUS "\nTIMEOUT 0\nINCLUDE /livestick/%c.cfg\n"
 		         "LABEL ..\nMENU LABEL Back\nMENU EXIT\nMENU END\n",
 		         s->previous);
 	memset(ret_sector, ' ', MENU_SWITCH_SIZE);
@@ -88,13 +88,13 @@ static bool is_slot(char c)
 
 int menu_read_switch(const char *text, size_t len, struct menu_switch *ret, struct err *e)
 {
-	static const char submenu[] = "\nMENU BEGIN\nMENU LABEL " MENU_PREVIOUS "\nTIMEOUT 0\nINCLUDE ";
+	static const char submenu[] = "\nMENU BEGIN\nMENU LABEL " MENU_PREVIOUS "\nTIMEOUT 0\nINCLUDE /livestick/";
 	AUTO_FREE char *copy = xstrndup(text, MIN(len, MENU_SWITCH_SIZE));
 	const char *previous = strstr(copy, submenu);
 	char want[MENU_SWITCH_SIZE];
 	struct menu_switch s = { 0 };
 
-	if (sscanf(copy, "DEFAULT %32[a-z0-9_-]\nINCLUDE %c.cfg\n", s.default_id, &s.slot) != 2)
+	if (sscanf(copy, "DEFAULT %32[a-z0-9_-]\nINCLUDE /livestick/%c.cfg\n", s.default_id, &s.slot) != 2)
 		return fail(e, -EINVAL, "does not name what is to start");
 	s.previous = previous ? previous[strlen(submenu)] : '\0';
 	if (!is_slot(s.slot) || (s.previous && (!is_slot(s.previous) || s.previous == s.slot)))

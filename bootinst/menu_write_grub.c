@@ -167,7 +167,7 @@ void menu_write_grub_top(unsigned timeout_ds, const char *linux_command, struct 
 	              "}\n"
 	              "function INCLUDE {\n"
 	              "\tset menu=a.grub\n"
-	              "\tif [ \"$1\" = b.cfg ]; then\n"
+	              "\tif [ \"$1\" = /livestick/b.cfg ]; then\n"
 	              "\t\tset menu=b.grub\n"
 	              "\tfi\n"
 	              "\tif [ -n \"$first\" ]; then\n"

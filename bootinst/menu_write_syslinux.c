@@ -128,5 +128,5 @@ void menu_write_syslinux_top(unsigned timeout_ds, bool serial, struct buf *out)
 {
 	if (serial)
 		buf_adds(out, "SERIAL 0 115200\n");
-	buf_addf(out, "UI menu.c32\nPROMPT 0\nTIMEOUT %u\nINCLUDE switch.cfg\n", timeout_ds);
+	buf_addf(out, "UI menu.c32\nPROMPT 0\nTIMEOUT %u\nINCLUDE /livestick/switch.cfg\n", timeout_ds);
 }

@@ -129,8 +129,8 @@ int facts_build_own(struct facts *f, struct err *e)
 {
 	const struct own_kernel *k;
 	struct buf what = { 0 };
-	int r =
-	    f->menu.n ? own_build(f->source, &f->menu, f->title, &f->own, e) : fail_source(e, -ENOEXEC, "has no kernel");
+	int r = f->menu.n ? own_build(f->source, &f->menu, f->title, &f->own, e)
+	                  : fail_source(e, -ENOEXEC, "has no kernel");
 
 	if (r == 0)
 		r = leave_out_what_cannot_start(f, e);

@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 
 #include "src/fs/ext4.h"
@@ -85,7 +86,7 @@ static int make_data_label(struct plan *p, const struct plan_options *o, struct 
 	}
 	p->medium.label = p->data_label;
 	p->medium.boot_label = p->boot_label;
-	p->medium.slot = "";
+	p->medium.slot = p->slot_dir;
 	p->medium.time = p->time;
 	return 0;
 }
@@ -105,6 +106,29 @@ struct volume_file *plan_add_listed(struct volume_files *v, struct manifest *m, 
 
 	f->hash = manifest_add_file(m, path, size);
 	return f;
+}
+
+char *plan_slot_file(const struct plan *p, const char *fmt, ...)
+{
+	struct buf path = { 0 };
+	char *end = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (vasprintf(&end, fmt, ap) < 0)
+		abort();
+	va_end(ap);
+	buf_addf(&path, STICK_DIR "/%c%s", p->slot, end);
+	free(end);
+	return path.s;
+}
+
+/* A file of the slot: listed in its manifest. */
+static void add_slot_file(struct plan *p, const char *end, const void *data, size_t len)
+{
+	AUTO_FREE char *path = plan_slot_file(p, "%s", end);
+
+	plan_add_listed(&p->boot_files, &p->slot_manifest, path, len, input_memory(data), p->time);
 }
 
 static bool is_loaded_by_loader(const struct menu *m, const char *path)
@@ -139,18 +163,18 @@ static void add_system(struct plan *p)
 	}
 	for (size_t i = 0; i < p->facts->own.n_kernels; i++) {
 		const struct own_initrd *rd = &p->facts->own.kernel[i].initrd;
-		AUTO_BUF struct buf path = { 0 };
+		AUTO_BUF struct buf end = { 0 };
 
-		buf_addf(&path, OWN_INITRD, i + 1);
+		buf_addf(&end, "%zu.initrd", i + 1);
 		if (rd->data)
-			plan_add_listed(v, m, path.s, rd->len, input_memory(rd->data), p->time);
+			add_slot_file(p, end.s, rd->data, rd->len);
 	}
 	if (p->over.data.len)
-		plan_add_listed(v, m, OVER_CPIO, p->over.data.len, input_memory(p->over.data.s), p->time);
+		add_slot_file(p, ".cpio", p->over.data.s, p->over.data.len);
 	if (p->bios)
-		plan_add_listed(v, m, STICK_DIR "/a.cfg", p->slot_cfg.len, input_memory(p->slot_cfg.s), p->time);
+		add_slot_file(p, ".cfg", p->slot_cfg.s, p->slot_cfg.len);
 	if (p->efi)
-		plan_add_listed(v, m, STICK_DIR "/a.grub", p->slot_grub.len, input_memory(p->slot_grub.s), p->time);
+		add_slot_file(p, ".grub", p->slot_grub.s, p->slot_grub.len);
 }
 
 static const char *base_name(const char *path)
@@ -196,13 +220,15 @@ static void add_answers(struct plan *p, const struct answers *a)
 /* Last on BOOT, for they hold the digests of all before them; the longer-lived one first. */
 static void add_manifests(struct plan *p)
 {
+	AUTO_FREE char *manifest = plan_slot_file(p, ".manifest");
+
 	if (p->boot_is_ext4)
 		volume_add(&p->esp_files, STICK_DIR "/esp.manifest", manifest_size(&p->esp_manifest),
 		           manifest_input(&p->esp_manifest), p->time);
 	volume_add(&p->boot_files, STICK_DIR "/stick.manifest", manifest_size(&p->stick_manifest),
 	           manifest_input(&p->stick_manifest), p->time);
-	volume_add(&p->boot_files, STICK_DIR "/a.manifest", manifest_size(&p->slot_manifest),
-	           manifest_input(&p->slot_manifest), p->time);
+	volume_add(&p->boot_files, manifest, manifest_size(&p->slot_manifest), manifest_input(&p->slot_manifest),
+	           p->time);
 }
 
 /* What the family wants there; how much there is room for is known when the partitions are. */
@@ -292,9 +318,10 @@ static int choose_boot_fs(struct plan *p, const struct plan_options *o, struct e
 	if (p->boot_is_ext4 || !(large || no_vfat))
 		return 0;
 	if (no_vfat)
-		return fail_source(e, -ENOTSUP,
-		                   "its kernel has no vfat and cannot read a boot partition with FAT32: leave --boot-fs "
-		                   "out, then ext4 is taken");
+		return fail_source(
+		    e, -ENOTSUP,
+		    "its kernel has no vfat and cannot read a boot partition with FAT32: leave --boot-fs "
+		    "out, then ext4 is taken");
 	path = node_path(large);
 	return fail_source(
 	    e, -EFBIG,
@@ -380,6 +407,8 @@ int plan_make(const struct facts *facts, struct host *host, const struct plan_st
 	int r;
 
 	p->facts = facts;
+	p->slot = 'a';
+	p->slot_dir = "";
 	r = fill(p, host, stick, o, e);
 	if (r == 0 && o->slots == 2 && !facts->family->takes_slot)
 		r = fail(e, -ENOTSUP, "--slots 2: a %s system boots only from the root of its medium",
@@ -407,6 +436,8 @@ int plan_smallest(const struct facts *facts, struct host *host, const struct pla
 	int r;
 
 	p->facts = facts;
+	p->slot = 'a';
+	p->slot_dir = "";
 	r = fill(p, host, &any, o, e);
 	if (r == 0) {
 		wanted = layout_wanted(p, &any, o);

@@ -58,6 +58,8 @@ struct plan_leave {
 
 struct plan {
 	const struct facts *facts;
+	char slot;            /* 'a' or 'b' */
+	const char *slot_dir; /* where its system is: "" or SLOT_B_DIR */
 	struct layout layout;
 	struct table_ids ids;
 	bool boot_is_ext4;
@@ -108,9 +110,8 @@ MUST_CHECK int plan_smallest(const struct facts *facts, struct host *host, const
 
 /* Where the stick's own things are on BOOT. */
 #define STICK_DIR "/livestick"
-#define OVER_CPIO STICK_DIR "/a.cpio"
-/* Our own initrds, one for each kernel that starts a system of the family "own": "/livestick/a1.initrd". */
-#define OWN_INITRD STICK_DIR "/a%zu.initrd"
+/* Where slot b has what slot a has in the root. */
+#define SLOT_B_DIR "/slot-b"
 /* GRUB's, wherever GRUB itself looks first. */
 #define GRUB_CFG STICK_DIR "/grub.cfg"
 

@@ -7,11 +7,15 @@
 /* A stick has to come up with nobody at the keyboard, also when the CD's menu waits for ever. */
 #define TIMEOUT_DEFAULT_DS 50
 
-static char *real_path(const struct source *s, const char *path)
+/* Where a file of the source is on BOOT; symlinks are followed, for there are none. The caller frees. */
+static char *path_in_slot(const struct plan *p, const char *path)
 {
-	const struct node *n = source_find(s, path);
+	const struct node *n = source_find(p->facts->source, path);
+	AUTO_FREE char *real = n ? node_path(n) : xstrdup(path);
+	struct buf in_slot = { 0 };
 
-	return n ? node_path(n) : xstrdup(path);
+	buf_addf(&in_slot, "%s%s", p->slot_dir, real);
+	return in_slot.s;
 }
 
 /* Only the live system's own entries become others when they save. */
@@ -33,19 +37,21 @@ static void add_initrds(struct plan *p, const struct menu_entry *from, bool pers
 	const struct own_kernel *k = own_for_kernel(own, from->kernel);
 
 	if (k) {
-		AUTO_BUF struct buf path = { 0 };
+		AUTO_FREE char *path = plan_slot_file(p, "%zu.initrd", (size_t)(k - own->kernel) + 1);
 
-		buf_addf(&path, OWN_INITRD, (size_t)(k - own->kernel) + 1);
-		menu_entry_add_initrd(to, path.s);
+		menu_entry_add_initrd(to, path);
 		return;
 	}
 	for (size_t i = 0; i < from->n_initrds; i++) {
-		AUTO_FREE char *path = real_path(p->facts->source, from->initrds[i]);
+		AUTO_FREE char *path = path_in_slot(p, from->initrds[i]);
 
 		menu_entry_add_initrd(to, path);
 	}
-	if (persistent && p->over.data.len && can_save(p, from))
-		menu_entry_add_initrd(to, OVER_CPIO);
+	if (persistent && p->over.data.len && can_save(p, from)) {
+		AUTO_FREE char *path = plan_slot_file(p, ".cpio");
+
+		menu_entry_add_initrd(to, path);
+	}
 }
 
 /* Without an initrd for its kernel an entry of the family "own" starts nothing. */
@@ -57,7 +63,6 @@ static bool can_start(const struct plan *p, const struct menu_entry *from)
 /* One entry of the stick's menu for an entry of the source's. */
 static int add_entry(struct plan *p, const struct menu_entry *from, bool persistent, const char *append, struct err *e)
 {
-	const struct source *s = p->facts->source;
 	struct family_medium medium = p->medium;
 	struct menu_entry *to = menu_add(&p->menu);
 	struct buf args = { 0 }, title = { 0 }, id = { 0 };
@@ -67,12 +72,12 @@ static int add_entry(struct plan *p, const struct menu_entry *from, bool persist
 	if (append)
 		args_add(&args, append);
 	buf_addf(&title, "%s%s", from->title, persistent || !p->has_data ? "" : " (without saving)");
-	buf_addf(&id, "a%zu", p->menu.n);
+	buf_addf(&id, "%c%zu", p->slot, p->menu.n);
 	to->id = id.s;
 	to->title = title.s;
 	to->submenu = from->submenu ? xstrdup(from->submenu) : NULL;
 	to->args = args.s ? args.s : xstrdup("");
-	to->kernel = real_path(s, from->kernel);
+	to->kernel = path_in_slot(p, from->kernel);
 	add_initrds(p, from, persistent, to);
 	if (args.len > MENU_ARGS_MAX)
 		return fail(e, -E2BIG, "menu entry \"%s\": its kernel arguments have %zu characters, Linux takes %d",
@@ -225,7 +230,7 @@ static const char *linux_command(const struct efi_set *s)
 
 static int write_menu(struct plan *p, struct err *e)
 {
-	struct menu_switch s = { .slot = 'a' };
+	struct menu_switch s = { .slot = p->slot };
 	int r = 0;
 
 	for (size_t i = 0; i < p->menu.n; i++)

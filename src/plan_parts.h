@@ -17,6 +17,9 @@ void plan_choose_files(struct plan *p);
 /* plan_loader.c: what starts the stick, and the menu, onto BOOT and, for an ext4 BOOT, onto the ESP. */
 void plan_add_loaders(struct plan *p, struct host *host);
 
+/* A file of the slot's among the stick's own: ".cfg" is "/livestick/a.cfg" in slot a. The caller frees. */
+MUST_CHECK char *plan_slot_file(const struct plan *p, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
 /* A file that `m` is to list with its digest. */
 struct volume_file *plan_add_listed(struct volume_files *v, struct manifest *m, const char *path, u64 size,
                                     struct input in, i64 mtime);

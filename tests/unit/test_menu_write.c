@@ -173,10 +173,10 @@ TEST(the_top_for_syslinux)
 	AUTO_BUF struct buf text = { 0 };
 
 	menu_write_syslinux_top(50, true, &text);
-	CHECK_STR(text.s, "SERIAL 0 115200\nUI menu.c32\nPROMPT 0\nTIMEOUT 50\nINCLUDE switch.cfg\n");
+	CHECK_STR(text.s, "SERIAL 0 115200\nUI menu.c32\nPROMPT 0\nTIMEOUT 50\nINCLUDE /livestick/switch.cfg\n");
 	buf_clear(&text);
 	menu_write_syslinux_top(0, false, &text);
-	CHECK_STR(text.s, "UI menu.c32\nPROMPT 0\nTIMEOUT 0\nINCLUDE switch.cfg\n");
+	CHECK_STR(text.s, "UI menu.c32\nPROMPT 0\nTIMEOUT 0\nINCLUDE /livestick/switch.cfg\n");
 }
 
 TEST(the_switch_is_one_sector_of_text)
@@ -185,12 +185,12 @@ TEST(the_switch_is_one_sector_of_text)
 		struct menu_switch s;
 		const char *want;
 	} row[] = {
-		{ { "a1", 'a', 0 }, "DEFAULT a1\nINCLUDE a.cfg\n" },
+		{ { "a1", 'a', 0 }, "DEFAULT a1\nINCLUDE /livestick/a.cfg\n" },
 		{ { "b-live", 'b', 'a' },
-		  "DEFAULT b-live\nINCLUDE b.cfg\nMENU BEGIN\nMENU LABEL Previous system\nTIMEOUT 0\nINCLUDE a.cfg\n"
+		  "DEFAULT b-live\nINCLUDE /livestick/b.cfg\nMENU BEGIN\nMENU LABEL Previous system\nTIMEOUT 0\nINCLUDE /livestick/a.cfg\n"
 		  "LABEL ..\nMENU LABEL Back\nMENU EXIT\nMENU END\n" },
 		{ { "a12345678901234567890123456789-_", 'a', 'b' },
-		  "DEFAULT a12345678901234567890123456789-_\nINCLUDE a.cfg\nMENU BEGIN\n" },
+		  "DEFAULT a12345678901234567890123456789-_\nINCLUDE /livestick/a.cfg\nMENU BEGIN\n" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(row); i++) {
@@ -222,11 +222,11 @@ TEST(a_bad_switch)
 	static const char *const row[][2] = {
 		{ "", "does not name what is to start" },
 		{ "DEFAULT a1\n", "does not name what is to start" },
-		{ "DEFAULT A1\nINCLUDE a.cfg\n", "does not name what is to start" },
-		{ "DEFAULT a1\nINCLUDE c.cfg\n", "names slots that there are not" },
-		{ "DEFAULT a1\nINCLUDE a.cfg\nMENU BEGIN\nMENU LABEL Previous system\nTIMEOUT 0\nINCLUDE a.cfg\n",
+		{ "DEFAULT A1\nINCLUDE /livestick/a.cfg\n", "does not name what is to start" },
+		{ "DEFAULT a1\nINCLUDE /livestick/c.cfg\n", "names slots that there are not" },
+		{ "DEFAULT a1\nINCLUDE /livestick/a.cfg\nMENU BEGIN\nMENU LABEL Previous system\nTIMEOUT 0\nINCLUDE /livestick/a.cfg\n",
 		  "names slots that there are not" },
-		{ "DEFAULT a1\nINCLUDE a.cfg\nINCLUDE b.cfg\n", "is not as livestick writes it" },
+		{ "DEFAULT a1\nINCLUDE /livestick/a.cfg\nINCLUDE /livestick/b.cfg\n", "is not as livestick writes it" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(row); i++) {
