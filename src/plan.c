@@ -144,7 +144,7 @@ static bool is_loaded_by_loader(const struct menu *m, const char *path)
 }
 
 /* A directory that holds nothing but what lies on the other partition is made there, too: it does no harm. */
-static void add_system(struct plan *p)
+void plan_add_system(struct plan *p)
 {
 	struct volume_files *v = &p->boot_files;
 	struct manifest *m = &p->slot_manifest;
@@ -173,7 +173,7 @@ static void add_system(struct plan *p)
 		add_slot_file(p, ".cpio", p->over.data.s, p->over.data.len);
 	if (p->bios)
 		add_slot_file(p, ".cfg", p->slot_cfg.s, p->slot_cfg.len);
-	if (p->efi)
+	if (p->uefi)
 		add_slot_file(p, ".grub", p->slot_grub.s, p->slot_grub.len);
 }
 
@@ -184,11 +184,12 @@ static const char *base_name(const char *path)
 	return slash ? slash + 1 : path;
 }
 
-/* What `inspect`, `verify` and `upgrade` need to know later. Slot: the system. Stick: its layout and settings. */
-static void set_manifests(struct plan *p, const struct plan_options *o)
+/* What `inspect`, `verify` and `upgrade` need to know later: of the slot, its system; of the stick, its layout and
+ * settings. */
+void plan_set_slot_manifest(struct plan *p)
 {
 	const struct source *s = p->facts->source;
-	struct manifest *slot = &p->slot_manifest, *stick = &p->stick_manifest;
+	struct manifest *slot = &p->slot_manifest;
 
 	manifest_set(slot, "family", p->facts->family->name);
 	manifest_set(slot, "source", base_name(s->path));
@@ -197,6 +198,11 @@ static void set_manifests(struct plan *p, const struct plan_options *o)
 	manifest_set(slot, "volume-created", s->created);
 	manifest_setf(slot, "written", "%lld", (long long)p->time);
 	manifest_set(slot, "program", "livestick " LIVESTICK_VERSION);
+}
+
+static void set_stick_manifest(struct plan *p, const struct plan_options *o)
+{
+	struct manifest *stick = &p->stick_manifest;
 
 	manifest_setf(stick, "disk-id", "%08x", p->ids.disk_id);
 	manifest_set(stick, "boot-fs", p->boot_is_ext4 ? "ext4" : "fat32");
@@ -305,29 +311,33 @@ static bool own_without_vfat(const struct own_system *own)
 	return false;
 }
 
-/* A file that no FAT32 can hold decides for ext4, unless the user has decided. */
-static int choose_boot_fs(struct plan *p, const struct plan_options *o, struct err *e)
+int plan_check_fat(const struct plan *p, struct err *e)
 {
 	const struct node *large = NULL;
 	AUTO_FREE char *path = NULL;
-	bool no_vfat;
 
 	source_each(p->facts->source, too_large_for_fat, &large);
-	no_vfat = own_without_vfat(&p->facts->own);
-	p->boot_is_ext4 = o->boot_fs == BOOT_FS_EXT4 || (o->boot_fs == BOOT_FS_AUTO && (large || no_vfat));
-	if (p->boot_is_ext4 || !(large || no_vfat))
+	if (own_without_vfat(&p->facts->own))
+		return fail_source(e, -ENOTSUP, "its kernel has no vfat and cannot read a boot partition with FAT32");
+	if (!large)
 		return 0;
-	if (no_vfat)
-		return fail_source(
-		    e, -ENOTSUP,
-		    "its kernel has no vfat and cannot read a boot partition with FAT32: leave --boot-fs "
-		    "out, then ext4 is taken");
 	path = node_path(large);
-	return fail_source(
-	    e, -EFBIG,
-	    "%s: has %llu bytes, and a file on FAT32 ends below 4 GiB: leave --boot-fs out, then ext4 is "
-	    "taken",
-	    path, (unsigned long long)large->size);
+	return fail_source(e, -EFBIG, "%s: has %llu bytes, and a file on FAT32 ends below 4 GiB", path,
+	                   (unsigned long long)large->size);
+}
+
+/* What FAT32 cannot hold decides for ext4, unless the user has decided. */
+static int choose_boot_fs(struct plan *p, const struct plan_options *o, struct err *e)
+{
+	int r;
+
+	p->boot_is_ext4 = o->boot_fs == BOOT_FS_EXT4;
+	r = p->boot_is_ext4 ? 0 : plan_check_fat(p, e);
+	if (r < 0 && o->boot_fs == BOOT_FS_FAT32)
+		return fail(e, r, "--boot-fs fat32 (without it, ext4 is taken)");
+	p->boot_is_ext4 = p->boot_is_ext4 || r < 0;
+	err_clear(e);
+	return 0;
 }
 
 /* A BIOS loader reads sectors of 512 bytes only. */
@@ -336,6 +346,7 @@ static int choose_firmware(struct plan *p, const struct host *host, const struct
 	p->efi = p->facts->efi.why_not ? &host->efi : &p->facts->efi;
 	if (p->efi->from == EFI_NOWHERE)
 		p->efi = NULL;
+	p->uefi = p->efi != NULL;
 	p->bios = stick->sector_size == 512;
 	if (p->bios || p->efi)
 		return 0;
@@ -389,10 +400,12 @@ static int fill(struct plan *p, struct host *host, const struct plan_stick *stic
 		r = plan_make_menu(p, o, e);
 	if (r < 0)
 		return r;
+	plan_write_menu_top(p);
 	judge_secure_boot(p);
-	set_manifests(p, o);
+	plan_set_slot_manifest(p);
+	set_stick_manifest(p, o);
 	plan_add_loaders(p, host);
-	add_system(p);
+	plan_add_system(p);
 	if (o->answers)
 		add_answers(p, o->answers);
 	add_manifests(p);

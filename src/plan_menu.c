@@ -228,24 +228,35 @@ static const char *linux_command(const struct efi_set *s)
 	return "linuxefi";
 }
 
-static int write_menu(struct plan *p, struct err *e)
+void plan_write_switch(const struct plan *p, char previous, char ret_sector[MENU_SWITCH_SIZE])
 {
-	struct menu_switch s = { .slot = p->slot };
-	int r = 0;
+	struct menu_switch s = { .slot = p->slot, .previous = previous };
 
 	for (size_t i = 0; i < p->menu.n; i++)
 		if (p->menu.entry[i].is_default)
 			snprintf(s.default_id, sizeof(s.default_id), "%s", p->menu.entry[i].id);
-	menu_write_switch(&s, p->switch_cfg);
-	if (p->bios) {
+	menu_write_switch(&s, ret_sector);
+}
+
+void plan_write_menu_top(struct plan *p)
+{
+	plan_write_switch(p, 0, p->switch_cfg);
+	if (p->bios)
 		menu_write_syslinux_top(p->menu.timeout_ds, has_serial_console(&p->menu), &p->top_cfg);
+	if (!p->uefi)
+		return;
+	menu_write_grub_top(p->menu.timeout_ds, linux_command(p->efi), &p->grub_top);
+	menu_write_grub_stub(p->medium.boot_uuid, &p->grub_stub);
+}
+
+static int write_entries(struct plan *p, struct err *e)
+{
+	int r = 0;
+
+	if (p->bios)
 		r = menu_write_syslinux(&p->menu, &p->slot_cfg, e);
-	}
-	if (r == 0 && p->efi) {
-		menu_write_grub_top(p->menu.timeout_ds, linux_command(p->efi), &p->grub_top);
-		menu_write_grub_stub(p->medium.boot_uuid, &p->grub_stub);
+	if (r == 0 && p->uefi)
 		r = menu_write_grub(&p->menu, &p->slot_grub, &p->warnings, e);
-	}
 	return r;
 }
 
@@ -259,5 +270,5 @@ int plan_make_menu(struct plan *p, const struct plan_options *o, struct err *e)
 	newc_end(&p->over);
 	r = make_menu(p, o, e);
 
-	return r < 0 ? r : write_menu(p, e);
+	return r < 0 ? r : write_entries(p, e);
 }

@@ -5,8 +5,19 @@
 
 #include "src/plan.h"
 
-/* plan_menu.c: p->menu and the loaders' texts of it. -E2BIG: kernel arguments too long. */
+/* plan_menu.c: p->menu and the loaders' texts of the slot's entries. -E2BIG: kernel arguments too long. */
 MUST_CHECK int plan_make_menu(struct plan *p, const struct plan_options *o, struct err *e);
+/* The texts around them, for a new stick. */
+void plan_write_menu_top(struct plan *p);
+/* The same menu's switch.cfg: `previous` is the letter of the other slot when that is to be shown, else 0. */
+void plan_write_switch(const struct plan *p, char previous, char ret_sector[MENU_SWITCH_SIZE]);
+
+/* plan.c: 0, or why no FAT32 can hold this system. */
+MUST_CHECK int plan_check_fat(const struct plan *p, struct err *e);
+
+/* plan.c: p->slot_manifest's settings, and the files of p->copy and of the slot onto BOOT. */
+void plan_set_slot_manifest(struct plan *p);
+void plan_add_system(struct plan *p);
 
 /* plan_loader.c: p->efi_copy. */
 void plan_choose_efi_files(struct plan *p);

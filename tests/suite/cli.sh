@@ -149,7 +149,7 @@ names_collide() {
 file_of_5_gib() {
     live_tree big && truncate -s 5G big/live/filesystem.squashfs
     truncate -s 12G t12.img
-    refuses 5 'big: /live/filesystem.squashfs: has 5368709120 bytes' \
+    refuses 5 'big: --boot-fs fat32 .*: /live/filesystem.squashfs: has 5368709120 bytes' \
         "$LIVESTICK" create --yes --quiet --boot-fs fat32 big t12.img
     [ "$(stat -c %b t12.img)" -eq 0 ] || fail "something was written"
     "$LIVESTICK" create --dry-run --json big t12.img >plan.json
