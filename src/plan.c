@@ -196,6 +196,9 @@ void plan_set_slot_manifest(struct plan *p)
 	manifest_setf(slot, "source-size", "%llu", (unsigned long long)s->size);
 	manifest_set(slot, "volume", s->volume_id);
 	manifest_set(slot, "volume-created", s->created);
+	for (size_t i = 0; i < p->menu.n; i++)
+		if (p->menu.entry[i].is_default)
+			manifest_set(slot, "default-entry", p->menu.entry[i].id);
 	manifest_setf(slot, "written", "%lld", (long long)p->time);
 	manifest_set(slot, "program", "livestick " LIVESTICK_VERSION);
 }

@@ -129,6 +129,9 @@ MUST_CHECK int plan_make_upgrade(const struct facts *facts, const struct plan_up
 MUST_CHECK int plan_smallest(const struct facts *facts, struct host *host, const struct plan_options *o, u64 *ret_size,
                              struct err *e);
 
+/* switch.cfg for the plan's menu: `previous` is the letter of the other slot when that is to be shown, else 0. */
+void plan_write_switch(const struct plan *p, char previous, char ret_sector[MENU_SWITCH_SIZE]);
+
 /* Where the stick's own things are on BOOT. */
 #define STICK_DIR "/livestick"
 /* Where slot b has what slot a has in the root. */

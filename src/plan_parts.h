@@ -9,9 +9,6 @@
 MUST_CHECK int plan_make_menu(struct plan *p, const struct plan_options *o, struct err *e);
 /* The texts around them, for a new stick. */
 void plan_write_menu_top(struct plan *p);
-/* The same menu's switch.cfg: `previous` is the letter of the other slot when that is to be shown, else 0. */
-void plan_write_switch(const struct plan *p, char previous, char ret_sector[MENU_SWITCH_SIZE]);
-
 /* plan.c: 0, or why no FAT32 can hold this system. */
 MUST_CHECK int plan_check_fat(const struct plan *p, struct err *e);
 

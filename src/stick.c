@@ -10,6 +10,7 @@
 #define MANIFEST_MAX (64 * MIB)
 
 static const char *const slot_manifest[N_SLOTS] = { STICK_DIR "/a.manifest", STICK_DIR "/b.manifest" };
+static const char *const next_manifest[N_SLOTS] = { STICK_DIR "/a.next", STICK_DIR "/b.next" };
 
 /* The first damage is what the user should hear of. */
 static void note_damage(struct stick *s, const char *what, struct err *e)
@@ -53,8 +54,10 @@ static void read_switch(struct stick *s, struct reader *v)
 
 static void read_boot(struct stick *s, struct reader *v)
 {
-	for (int i = 0; i < N_SLOTS; i++)
+	for (int i = 0; i < N_SLOTS; i++) {
 		s->has_slot[i] = read_manifest(s, v, slot_manifest[i], &s->slot[i]);
+		s->has_next[i] = read_manifest(s, v, next_manifest[i], &s->next[i]);
+	}
 	read_switch(s, v);
 }
 
@@ -97,12 +100,45 @@ int stick_read(struct device *d, struct stick *ret, struct err *e)
 	return 0;
 }
 
+const struct scan_part *stick_boot(const struct stick *s)
+{
+	for (size_t i = 0; i < s->scan.n_parts; i++)
+		if (s->scan.part[i].number && s->scan.part[i].start == s->boot_start)
+			return &s->scan.part[i];
+	return NULL;
+}
+
+const struct scan_part *stick_data(const struct stick *s)
+{
+	const char *uuid = manifest_get(&s->manifest, "data-uuid");
+
+	for (size_t i = 0; uuid && i < s->scan.n_parts; i++)
+		if (s->scan.part[i].number && strcasecmp(s->scan.part[i].fs_uuid, uuid) == 0)
+			return &s->scan.part[i];
+	return NULL;
+}
+
+bool stick_has_file(const struct stick *s, const char *path)
+{
+	for (size_t i = 0; i < s->manifest.n_files; i++)
+		if (strcmp(s->manifest.file[i].path, path) == 0)
+			return true;
+	return false;
+}
+
+bool stick_is_unfinished(const struct stick *s, enum slot slot)
+{
+	return s->has_next[slot] && (!s->has_slot[slot] || !manifest_same(&s->slot[slot], &s->next[slot]));
+}
+
 void stick_free(struct stick *s)
 {
 	scan_free(&s->scan);
 	manifest_free(&s->manifest);
-	for (int i = 0; i < N_SLOTS; i++)
+	for (int i = 0; i < N_SLOTS; i++) {
 		manifest_free(&s->slot[i]);
+		manifest_free(&s->next[i]);
+	}
 	free(s->damage);
 	*s = (struct stick){ 0 };
 }

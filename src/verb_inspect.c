@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "src/content.h"
 #include "src/media/guard.h"
 #include "src/render.h"
 #include "src/stick.h"
@@ -47,15 +48,6 @@ static void date_text(const char *seconds, struct buf *out)
 	buf_adds(out, text);
 }
 
-static u64 manifest_bytes(const struct manifest *m)
-{
-	u64 sum = 0;
-
-	for (size_t i = 0; i < m->n_files; i++)
-		sum += m->file[i].size;
-	return sum;
-}
-
 static const char *text_or(const char *text, const char *other)
 {
 	return text && *text ? text : other;
@@ -74,7 +66,7 @@ static void slot_text(const struct stick *s, int i, struct buf *out)
 	buf_adds(out, ", written ");
 	date_text(manifest_get(m, "written"), out);
 	buf_addf(out, ", %zu files, ", m->n_files);
-	buf_add_size(out, manifest_bytes(m));
+	buf_add_size(out, content_bytes(m));
 	buf_adds(out, s->menu_switch.slot == 'a' + i ? ", starts by default\n" : "\n");
 }
 
@@ -114,7 +106,7 @@ static struct json_object *manifest_json(const struct manifest *m)
 		json_add_text(o, key, m->setting[i].value);
 	}
 	json_add_bytes(o, "files", m->n_files);
-	json_add_bytes(o, "bytes", manifest_bytes(m));
+	json_add_bytes(o, "bytes", content_bytes(m));
 	return o;
 }
 

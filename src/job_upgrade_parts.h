@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What the files of job_upgrade.h share; nobody else includes it. */
+#ifndef LIVESTICK_JOB_UPGRADE_PARTS_H
+#define LIVESTICK_JOB_UPGRADE_PARTS_H
+
+#include "src/job_upgrade.h"
+
+/* "/livestick/b.manifest" for slot b's "manifest". The caller frees. */
+MUST_CHECK char *slot_file(enum slot slot, const char *end);
+
+/* BOOT, read and checked as it is now. */
+MUST_CHECK int upgrade_open_volume(struct upgrade_job *j, struct updater **ret, struct err *e);
+
+#endif
