@@ -115,11 +115,12 @@ static int build_for(const struct source *s, const struct menu_entry *entry, con
 		.source = s,
 		.initrds = initrds,
 		.n_initrds = entry->n_initrds,
-		.init = own_init().data,
-		.init_len = own_init().len,
 		.mtime = newest(s, o, entry->kernel),
 	};
-	int r = kernel_read(node_input(n), n->size, entry->kernel, &k->kernel, e);
+	int r;
+
+	q.init = own_init(&q.init_len);
+	r = kernel_read(node_input(n), n->size, entry->kernel, &k->kernel, e);
 
 	stack_of(o, stack, &images.n);
 	for (size_t i = 0; i < entry->n_initrds; i++) {
