@@ -56,8 +56,8 @@ struct volume_update {
 struct update_numbers {
 	u64 free_before; /* what the volume has for new files now, leftovers of an interrupted update included */
 	u64 free_after;
-	u64 to_write; /* in all phases together, at most */
-	u64 in_place; /* of these, of files that keep their place: only what differs is really written */
+	u64 in_place; /* of files that keep their place: only what differs is written */
+	u64 to_write; /* in all phases together, at most, those in place included */
 };
 
 struct update_phase {
@@ -76,7 +76,7 @@ struct updater;
 struct updater_ops {
 	int (*find)(struct updater *u, const char *path, struct update_entry *ret, struct err *e);
 	int (*plan)(struct updater *u, struct volume_update *wanted, struct err *e);
-	int (*emit)(struct updater *u, struct err *e); /* adds the phases, with update_add_phase() */
+	int (*emit)(struct updater *u, struct err *e); /* once: adds the phases, with update_add_phase() */
 	void (*close)(struct updater *u);              /* what the fields below name is freed already */
 };
 
@@ -88,9 +88,11 @@ struct updater {
 	 */
 	char **leftover;
 	size_t n_leftover, cap_leftover;
-	struct update_numbers numbers; /* free_before from opening on, the others from planning on */
+	struct update_numbers
+	    numbers; /* free_before from opening on, to_write from update_phases() on, the others from planning on */
 	struct update_phase *phase;
 	size_t n_phases, cap_phases;
+	bool emitted;
 };
 
 /*
