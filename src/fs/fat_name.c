@@ -293,3 +293,87 @@ u8 *fat_entry_put(u8 *p, const u16 *units, size_t n, const struct fat_short *s)
 	}
 	return put_short(p, s);
 }
+
+void fat_long_name_take(struct fat_long_name *l, const u8 *slot)
+{
+	unsigned number = slot[0] & 0x3f;
+
+	if (slot[0] & 0x40) {
+		l->begun = number >= 1 && number <= 20;
+		l->missing = number;
+		l->checksum = slot[13];
+		l->n_units = number * FAT_ENTRY_UNITS;
+	}
+	if (!l->begun || number == 0 || number != l->missing || slot[13] != l->checksum) {
+		l->begun = false;
+		return;
+	}
+	l->missing--;
+	for (unsigned i = 0; i < FAT_ENTRY_UNITS; i++)
+		l->units[l->missing * FAT_ENTRY_UNITS + i] = get_le16(slot + fat_entry_unit_at(i));
+}
+
+void fat_long_name_drop(struct fat_long_name *l)
+{
+	l->begun = false;
+}
+
+unsigned fat_long_name_pieces(const struct fat_long_name *l, const u8 *slot)
+{
+	return l->begun && !l->missing && l->checksum == fat_alias_checksum(slot) ? l->n_units / FAT_ENTRY_UNITS : 0;
+}
+
+static bool is_name(const struct buf *name)
+{
+	u16 units[FAT_NAME_UNITS];
+	const char *why;
+
+	return fat_name_units(name->s, name->len, units, &why) > 0;
+}
+
+static void add_alias_part(struct buf *b, const u8 *part, size_t n, bool lower)
+{
+	while (n > 0 && part[n - 1] == ' ')
+		n--;
+	for (size_t i = 0; i < n; i++) {
+		bool change = lower && part[i] >= 'A' && part[i] <= 'Z';
+		u16 c = part[i] >= 0x80 ? 0xfffd : (u16)(change ? part[i] + 0x20 : part[i]);
+
+		fat_name_add_utf8(b, &c, 1);
+	}
+}
+
+static bool get_alias(const u8 *slot, struct buf *ret)
+{
+	u8 alias[FAT_ALIAS_SIZE];
+
+	memcpy(alias, slot, sizeof(alias));
+	if (alias[0] == 0x05)
+		alias[0] = FAT_DELETED; /* which as it is would say "deleted" */
+	buf_clear(ret);
+	/* Two bits of Windows NT say that the base or the extension is in lower case. */
+	add_alias_part(ret, alias, 8, slot[12] & 0x08);
+	if (memcmp(alias + 8, "   ", 3) != 0) {
+		buf_adds(ret, ".");
+		add_alias_part(ret, alias + 8, 3, slot[12] & 0x10);
+	}
+	return ret->s && is_name(ret);
+}
+
+bool fat_slot_name(const struct fat_long_name *l, const u8 *slot, struct buf *ret)
+{
+	size_t n = 0;
+
+	if (!fat_long_name_pieces(l, slot))
+		return get_alias(slot, ret);
+	while (n < l->n_units && l->units[n])
+		n++;
+	buf_clear(ret);
+	fat_name_add_utf8(ret, l->units, n);
+	return (ret->s && is_name(ret)) || get_alias(slot, ret);
+}
+
+bool fat_slot_is_dots(const u8 *slot)
+{
+	return memcmp(slot, ".          ", FAT_ALIAS_SIZE) == 0 || memcmp(slot, "..         ", FAT_ALIAS_SIZE) == 0;
+}

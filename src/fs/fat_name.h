@@ -14,6 +14,7 @@
 #define FAT_NAME_UNITS  255                        /* longest name */
 #define FAT_DIR_ENTRIES (2 * MIB / FAT_ENTRY_SIZE) /* most that a directory may have */
 #define FAT_DEPTH_MAX   64                         /* directories in each other; a bound of ours */
+#define FAT_DELETED     0xe5                       /* first byte of an entry that is none any more */
 
 enum {
 	FAT_READ_ONLY = 0x01,
@@ -80,5 +81,34 @@ u8 *fat_entry_put(u8 *p, const u16 *units, size_t n, const struct fat_short *s);
 /* Where the units of one long-name entry lie: byte offset of unit `i` (0-12). */
 unsigned fat_entry_unit_at(unsigned i);
 #define FAT_ENTRY_UNITS 13
+
+/* ---- what was read from a directory: nothing in it is trusted */
+
+/* A long name that is being put together, from its last piece to the first; all zero: none is. */
+struct fat_long_name {
+	u16 units[20 * FAT_ENTRY_UNITS];
+	unsigned n_units, missing; /* pieces that have not come */
+	u8 checksum;
+	bool begun;
+};
+
+/* The next entry is a piece. One that does not go on with what was begun ends it. */
+void fat_long_name_take(struct fat_long_name *l, const u8 *slot);
+/* The next entry is none, and has no name. */
+void fat_long_name_drop(struct fat_long_name *l);
+/* The pieces, all of them, which belong to this entry; 0: none does. They stand directly before it. */
+unsigned fat_long_name_pieces(const struct fat_long_name *l, const u8 *slot);
+
+/*
+ * The name of an entry as UTF-8: the long one where it has one that is a name, else the alias. False: it has none.
+ */
+bool fat_slot_name(const struct fat_long_name *l, const u8 *slot, struct buf *ret);
+
+bool fat_slot_is_dots(const u8 *slot);
+
+static inline u32 fat_slot_cluster(const u8 *slot)
+{
+	return get_le16(slot + 26) | (u32)get_le16(slot + 20) << 16;
+}
 
 #endif

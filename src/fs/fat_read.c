@@ -150,11 +150,7 @@ struct dir {
 	size_t at, len;    /* in chunk */
 	u8 chunk[WINDOW];
 
-	/* The long name that is being put together, from its last piece to the first. */
-	u16 units[20 * FAT_ENTRY_UNITS];
-	unsigned n_units, missing; /* pieces that have not come */
-	u8 checksum;
-	bool has_long_name;
+	struct fat_long_name long_name;
 };
 
 static struct dir *dir_open(struct fat_volume *v, u32 cluster, const char *where, u64 *budget)
@@ -211,81 +207,6 @@ static int dir_slot(struct dir *d, const u8 **ret, struct err *e)
 	return **ret != 0;
 }
 
-static void take_piece(struct dir *d, const u8 *slot)
-{
-	unsigned number = slot[0] & 0x3f;
-
-	if (slot[0] & 0x40) {
-		d->has_long_name = number >= 1 && number <= 20;
-		d->missing = number;
-		d->checksum = slot[13];
-		d->n_units = number * FAT_ENTRY_UNITS;
-	}
-	if (!d->has_long_name || number == 0 || number != d->missing || slot[13] != d->checksum) {
-		d->has_long_name = false;
-		return;
-	}
-	d->missing--;
-	for (unsigned i = 0; i < FAT_ENTRY_UNITS; i++)
-		d->units[d->missing * FAT_ENTRY_UNITS + i] = get_le16(slot + fat_entry_unit_at(i));
-}
-
-static bool is_name(const struct buf *name)
-{
-	u16 units[FAT_NAME_UNITS];
-	const char *why;
-
-	return fat_name_units(name->s, name->len, units, &why) > 0;
-}
-
-/* The long name that was put together, if it belongs to this alias and is a name. */
-static bool get_long_name(const struct dir *d, const u8 *slot, struct buf *ret)
-{
-	size_t n = 0;
-
-	if (!d->has_long_name || d->missing || d->checksum != fat_alias_checksum(slot))
-		return false;
-	while (n < d->n_units && d->units[n])
-		n++;
-	buf_clear(ret);
-	fat_name_add_utf8(ret, d->units, n);
-	return is_name(ret);
-}
-
-static void add_alias_part(struct buf *b, const u8 *part, size_t n, bool lower)
-{
-	while (n > 0 && part[n - 1] == ' ')
-		n--;
-	for (size_t i = 0; i < n; i++) {
-		bool change = lower && part[i] >= 'A' && part[i] <= 'Z';
-		u16 c = part[i] >= 0x80 ? 0xfffd : (u16)(change ? part[i] + 0x20 : part[i]);
-
-		fat_name_add_utf8(b, &c, 1);
-	}
-}
-
-static bool get_alias(const u8 *slot, struct buf *ret)
-{
-	u8 alias[FAT_ALIAS_SIZE];
-
-	memcpy(alias, slot, sizeof(alias));
-	if (alias[0] == 0x05)
-		alias[0] = 0xe5; /* which as it is would say "deleted" */
-	buf_clear(ret);
-	/* Two bits of Windows NT say that the base or the extension is in lower case. */
-	add_alias_part(ret, alias, 8, slot[12] & 0x08);
-	if (memcmp(alias + 8, "   ", 3) != 0) {
-		buf_adds(ret, ".");
-		add_alias_part(ret, alias + 8, 3, slot[12] & 0x10);
-	}
-	return ret->s && is_name(ret);
-}
-
-static bool is_dots(const u8 *slot)
-{
-	return memcmp(slot, ".          ", FAT_ALIAS_SIZE) == 0 || memcmp(slot, "..         ", FAT_ALIAS_SIZE) == 0;
-}
-
 /* The next file or directory: its name, and all but the path of `ret`. Returns 1, or 0 at the end. */
 static int dir_next(struct dir *d, struct buf *name, struct fat_entry *ret, struct err *e)
 {
@@ -296,24 +217,22 @@ static int dir_next(struct dir *d, struct buf *name, struct fat_entry *ret, stru
 	while (!found && (r = dir_slot(d, &s, e)) > 0) {
 		u8 attributes = s[11] & 0x3f;
 
-		if (s[0] == 0xe5)
-			d->has_long_name = false;
-		else if (attributes == FAT_LONG_NAME)
-			take_piece(d, s);
-		else if ((attributes & FAT_LABEL) || is_dots(s))
-			d->has_long_name = false;
+		if (attributes == FAT_LONG_NAME && s[0] != FAT_DELETED)
+			fat_long_name_take(&d->long_name, s);
+		else if (s[0] == FAT_DELETED || (attributes & FAT_LABEL) || fat_slot_is_dots(s))
+			fat_long_name_drop(&d->long_name);
 		else
 			found = true;
 	}
 	if (r <= 0)
 		return r;
-	if (!get_long_name(d, s, name) && !get_alias(s, name))
+	if (!fat_slot_name(&d->long_name, s, name))
 		return damaged(d->v, d->where, "has an entry without a name", e);
-	d->has_long_name = false;
+	fat_long_name_drop(&d->long_name);
 	ret->attributes = s[11] & 0x3f;
 	ret->is_dir = s[11] & FAT_DIRECTORY;
 	ret->size = ret->is_dir ? 0 : get_le32(s + 28);
-	ret->first_cluster = get_le16(s + 26) | (d->v->bits == 32 ? (u32)get_le16(s + 20) << 16 : 0);
+	ret->first_cluster = fat_slot_cluster(s) & (d->v->bits == 32 ? UINT32_MAX : 0xffff);
 	return 1;
 }
 
