@@ -19,6 +19,7 @@ struct volume_file {
 	bool is_hole;        /* no input: reads as zeros and takes no room, where the file system can (ext4) */
 	const char *selinux; /* ext4: security.selinux; borrowed, NULL: none */
 	bool system_file;    /* FAT: read-only, hidden, system, as loaders mark their own; ext4: immutable */
+	bool replace;        /* only in an update of a volume that exists: see update.h */
 	u64 device_off;      /* set by the layout: where on the device the bytes lie, in one stretch; 0 for no bytes */
 };
 

@@ -41,6 +41,13 @@ void writelist_add_input(struct writelist *w, u64 off, u64 len, struct input in,
 void writelist_add_input_at(struct writelist *w, u64 off, u64 len, struct input in, u64 in_off, struct sha256 *hash);
 
 /*
+ * What is added from now on is, with `on`, compared with what the device holds when its turn has come, and only what
+ * differs is written: in whole sectors, and with the equal ones between two that differ where they are few. Hashes get
+ * all of it all the same. What is compared and what is not may touch only where a sector of the device begins.
+ */
+void writelist_compare(struct writelist *w, bool on);
+
+/*
  * Sorts and checks. -EEXIST: two pieces want the same byte; -ERANGE: an end that no device has (both are faults in a
  * layout, never in the input).
  */
