@@ -9,6 +9,8 @@
 #define CHUNK     MIB
 #define CHUNKS    4
 #define ALIGNMENT 4096 /* of a chunk's memory: what O_DIRECT wants at most */
+/* Equal bytes between two that differ, below which one write costs a stick less than two: a page of its flash. */
+#define WORTH_SPARING (16 * KIB)
 
 enum segment_kind { SEGMENT_ZERO, SEGMENT_MEMORY, SEGMENT_INPUT };
 
@@ -19,20 +21,23 @@ struct segment {
 	u64 in_off; /* where in `in` it begins */
 	struct sha256 *hash;
 	void *owned;
+	bool compare;
 };
 
 struct writelist {
 	struct segment *segments;
 	size_t n, cap;
-	bool finished;
+	bool finished, compare;
 	u64 bytes;
 	size_t stretches;
+	struct writelist_counts counts;
 };
 
 struct chunk {
 	u8 *mem;
 	u64 off;
 	size_t len;
+	bool compare;
 };
 
 /* Where the reader thread is in the list: `at` bytes into segment `i`. */
@@ -46,6 +51,8 @@ struct cursor {
 struct pipeline {
 	struct cursor cursor; /* the reader's */
 	struct chunk ring[CHUNKS];
+	u8 *old; /* the writer's: what the device holds where a chunk is to be compared; NULL: none is */
+	struct writelist_counts counts;
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	/* under `lock` */
@@ -77,6 +84,7 @@ static void add(struct writelist *w, struct segment s)
 		free(s.owned);
 		return;
 	}
+	s.compare = w->compare;
 	*ARRAY_ADD(w->segments, w->n, w->cap) = s;
 	w->finished = false;
 }
@@ -106,6 +114,11 @@ void writelist_add_input_at(struct writelist *w, u64 off, u64 len, struct input 
 {
 	add(w, (struct segment){
 	           .kind = SEGMENT_INPUT, .off = off, .len = len, .in = in, .in_off = in_off, .hash = hash });
+}
+
+void writelist_compare(struct writelist *w, bool on)
+{
+	w->compare = on;
 }
 
 static int by_offset(const void *a, const void *b)
@@ -152,6 +165,11 @@ size_t writelist_stretches(const struct writelist *w)
 	return w->stretches;
 }
 
+struct writelist_counts writelist_counts(const struct writelist *w)
+{
+	return w->counts;
+}
+
 /* All that can be known before the first byte is written. */
 static int check_against(const struct writelist *w, const struct device *d, struct err *e)
 {
@@ -159,9 +177,9 @@ static int check_against(const struct writelist *w, const struct device *d, stru
 
 	for (size_t i = 0; i <= w->n; i++) {
 		const struct segment *s = i < w->n ? &w->segments[i] : NULL;
-		bool gap = i == 0 || !s || s->off > end;
+		bool border = i == 0 || !s || s->off > end || s->compare != s[-1].compare;
 
-		if (gap && (end % d->sector_size || (s && s->off % d->sector_size)))
+		if (border && (end % d->sector_size || (s && s->off % d->sector_size)))
 			return fail(e, -EINVAL, "layout: a stretch starts or ends at byte %llu, inside a sector of %s",
 			            (unsigned long long)(end % d->sector_size ? end : s->off), d->name);
 		if (s)
@@ -188,7 +206,8 @@ static int read_segment(const struct segment *s, u64 at, u8 *mem, size_t len, st
 }
 
 /*
- * Fills the next chunk: up to the next multiple of CHUNK on the device, or up to a gap. Length 0: that was all.
+ * Fills the next chunk: up to the next multiple of CHUNK on the device, up to a gap, or up to where it changes whether
+ * to compare. Length 0: that was all.
  */
 static int read_chunk(struct cursor *c, struct chunk *k, struct err *e)
 {
@@ -198,10 +217,13 @@ static int read_chunk(struct cursor *c, struct chunk *k, struct err *e)
 		size_t n;
 		int r;
 
-		if (k->len == 0)
+		if (k->len == 0) {
 			k->off = s->off + c->at;
-		else if (k->off + k->len != s->off + c->at || (k->off + k->len) % CHUNK == 0)
+			k->compare = s->compare;
+		} else if (k->off + k->len != s->off + c->at || (k->off + k->len) % CHUNK == 0 ||
+		           k->compare != s->compare) {
 			break;
+		}
 		n = MIN(s->len - c->at, CHUNK - (k->off + k->len) % CHUNK);
 		/* Looked at here too: a chunk may be many small files of a slow source, and the writer waits for it. */
 		r = interrupted ? -EINTR : read_segment(s, c->at, k->mem + k->len, n, e);
@@ -273,6 +295,55 @@ static int next_chunk(struct pipeline *p, const struct chunk **ret)
 	return r;
 }
 
+static int write_piece(struct pipeline *p, struct device *d, const struct chunk *k, size_t from, size_t to,
+                       struct err *e)
+{
+	int r = device_write(d, k->off + from, k->mem + from, to - from, e);
+
+	if (r == 0)
+		p->counts.written += to - from;
+	return r;
+}
+
+/* Writes from the first sector that differs to the last, but for those rows of equal ones that are worth it. */
+static int write_differing(struct pipeline *p, struct device *d, const struct chunk *k, struct err *e)
+{
+	size_t from = 0, to = 0; /* differ, or lie between some that do */
+
+	for (size_t at = 0; at < k->len; at += d->sector_size) {
+		int r = 0;
+
+		if (memcmp(k->mem + at, p->old + at, d->sector_size) == 0)
+			continue;
+		if (to > from && at - to >= WORTH_SPARING) {
+			r = write_piece(p, d, k, from, to, e);
+			if (r < 0)
+				return r;
+			from = to;
+		}
+		if (to == from)
+			from = at;
+		to = at + d->sector_size;
+	}
+	return to > from ? write_piece(p, d, k, from, to, e) : 0;
+}
+
+static int write_chunk(struct pipeline *p, struct device *d, const struct chunk *k, struct err *e)
+{
+	AUTO_ERR struct err unreadable = { 0 };
+	u64 before = p->counts.written;
+	int r;
+
+	/* What cannot be read is written: that often makes a medium replace a bad sector. */
+	if (k->compare && device_read(d, k->off, p->old, k->len, &unreadable) == 0)
+		r = write_differing(p, d, k, e);
+	else
+		r = write_piece(p, d, k, 0, k->len, e);
+	if (r == 0)
+		p->counts.spared += k->len - (p->counts.written - before);
+	return r;
+}
+
 static int write_chunks(struct pipeline *p, struct device *d, struct progress *progress, struct err *e)
 {
 	for (;;) {
@@ -281,7 +352,7 @@ static int write_chunks(struct pipeline *p, struct device *d, struct progress *p
 
 		if (r < 0 || !k)
 			return r;
-		r = device_write(d, k->off, k->mem, k->len, e);
+		r = write_chunk(p, d, k, e);
 		if (r < 0)
 			return r;
 		progress_add(progress, k->len);
@@ -324,13 +395,19 @@ static int settle(struct pipeline *p, int r, struct err *e)
 	return fail_as(e, p->err.code, r, "%s", p->err.text ? p->err.text : strerror(-r));
 }
 
-static int run(struct pipeline *p, u8 *ring_mem, struct device *d, struct progress *progress, struct err *e)
+static bool compares(const struct writelist *w)
+{
+	for (size_t i = 0; i < w->n; i++)
+		if (w->segments[i].compare)
+			return true;
+	return false;
+}
+
+static int run(struct pipeline *p, struct device *d, struct progress *progress, struct err *e)
 {
 	pthread_t thread;
 	int r;
 
-	for (size_t i = 0; i < CHUNKS; i++)
-		p->ring[i].mem = ring_mem + i * CHUNK;
 	pthread_cond_init(&p->changed, NULL);
 	pthread_mutex_init(&p->lock, NULL);
 	r = start_reader(p, &thread);
@@ -346,17 +423,22 @@ static int run(struct pipeline *p, u8 *ring_mem, struct device *d, struct progre
 int writelist_run(struct writelist *w, struct device *d, struct progress *p, struct err *e)
 {
 	struct pipeline pipeline = { .cursor = { .w = w } };
-	AUTO_FREE void *ring_mem = NULL;
+	bool compare = compares(w);
+	AUTO_FREE void *mem = NULL;
 	int r;
 
 	assert(w->finished || w->n == 0);
 	r = check_against(w, d, e);
 	if (r < 0)
 		return r;
-	r = posix_memalign(&ring_mem, ALIGNMENT, CHUNKS * CHUNK);
+	r = posix_memalign(&mem, ALIGNMENT, (CHUNKS + compare) * CHUNK);
 	if (r != 0)
 		return fail(e, -r, "no memory for writing: %s", strerror(r));
-	r = run(&pipeline, ring_mem, d, p, e);
+	for (size_t i = 0; i < CHUNKS; i++)
+		pipeline.ring[i].mem = (u8 *)mem + i * CHUNK;
+	pipeline.old = compare ? (u8 *)mem + CHUNKS * CHUNK : NULL;
+	r = run(&pipeline, d, p, e);
+	w->counts = pipeline.counts;
 	err_clear(&pipeline.err);
 	return r < 0 ? r : device_flush(d, e);
 }

@@ -53,7 +53,7 @@ void writelist_compare(struct writelist *w, bool on);
  */
 MUST_CHECK int writelist_finish(struct writelist *w, struct err *e);
 
-/* Bytes to be written, and the number of stretches that do not touch each other. */
+/* Bytes to be written (or found to be equal), and the number of stretches that do not touch each other. */
 u64 writelist_bytes(const struct writelist *w);
 size_t writelist_stretches(const struct writelist *w);
 
@@ -61,10 +61,18 @@ size_t writelist_stretches(const struct writelist *w);
  * Writes the list, then flushes; once, because the hashes go with it. Inputs and hashes are used by a thread of its own
  * until this returns, and must share nothing with `d`.
  *
- * Before anything is written: -EINVAL when a stretch does not begin and end at a sector of the device, -ERANGE when it
- * does not fit. -EINTR when `interrupted` (progress.h) was raised: it is looked at between writes of 1 MiB and between
- * readings of the source. After an error nothing is known of the bytes in the list's stretches.
+ * Before anything is written: -EINVAL when a stretch, or what is compared in it, does not begin and end at a sector of
+ * the device, -ERANGE when it does not fit. What is to be compared and cannot be read is written. -EINTR when
+ * `interrupted` (progress.h) was raised: it is looked at between writes of 1 MiB and between readings of the source.
+ * After an error nothing is known of the bytes in the list's stretches.
  */
 MUST_CHECK int writelist_run(struct writelist *w, struct device *d, struct progress *p, struct err *e);
+
+struct writelist_counts {
+	u64 written, spared; /* bytes; spared: the device had them already */
+};
+
+/* What the last run did, also one that failed. */
+struct writelist_counts writelist_counts(const struct writelist *w);
 
 #endif
