@@ -7,10 +7,12 @@
 #include "persist/init/inside.h"
 #include "persist/init/say.h"
 
-/* Exit status of e2fsck(8): bits. */
+/* Exit status of e2fsck(8): bits. From 16 on it has not looked at all: wrong usage, or (127, 128 + signal) it did not
+ * run. */
 enum {
 	FSCK_REPAIRED = 1 | 2,
 	FSCK_NOT_REPAIRED = 4,
+	FSCK_DID_NOT_LOOK = 16,
 };
 
 static bool is_good(int status)
@@ -66,7 +68,7 @@ int check_ext(struct run *run, const char *what, const char *node)
 		return 0;
 	say("%s was not shut down properly%s: it is checked", what, s.errors ? ", and has errors" : "");
 	r = inside_e2fsck(run, "-p", node);
-	if (r >= 0 && (r & FSCK_NOT_REPAIRED))
+	if (r >= 0 && r < FSCK_DID_NOT_LOOK && (r & FSCK_NOT_REPAIRED))
 		return repair(run, what, node);
 	if (is_good(r)) {
 		say("%s: e2fsck -p: exit status %d: %s", what, r, r ? "repaired" : "nothing to repair");

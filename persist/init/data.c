@@ -17,6 +17,7 @@
 
 #define FULL_BYTES   (16 * MIB)
 #define FULL_PERCENT 2
+#define DATA_DELAY   5 /* seconds: BOOT is there, and DATA is beside it */
 
 static bool is_write_protected(const char *node)
 {
@@ -108,7 +109,7 @@ static int find_data(struct run *run, char *node, size_t cap)
 		say("changes shall be saved (perch), but the stick has no DATA: livestick.data=UUID is missing");
 		return -EINVAL;
 	}
-	r = stick_wait(run, "DATA", run->cmdline.data, run->boot.disk, stick_now() + run->cmdline.delay, &run->data);
+	r = stick_wait(run, "DATA", run->cmdline.data, run->boot.disk, stick_now() + DATA_DELAY, &run->data);
 	return r ? r : device_node(&run->data, node, cap);
 }
 

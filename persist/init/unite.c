@@ -87,7 +87,8 @@ static int mount_overlay(const struct run *run, const char *upper)
 	add_lower(run, &options);
 	text_add(&options, ",upperdir=%s,workdir=%s", upper, work.s);
 	add_offs(&options);
-	r = mount_in_images("overlay", NEW_ROOT, 0, &options);
+	/* not DATA's noatime: overlay goes by its own */
+	r = mount_in_images("overlay", NEW_ROOT, MS_NOATIME, &options);
 	/* Without room for its working directory overlay takes no changes at all. */
 	if (r == 0 && statvfs(NEW_ROOT, &v) == 0 && (v.f_flag & ST_RDONLY)) {
 		umount2(NEW_ROOT, MNT_DETACH);
@@ -103,26 +104,24 @@ static int mount_aufs(const struct run *run, const char *upper)
 	int r;
 
 	text_add(&branch, "br=%s=rw", upper);
-	r = mount("aufs", NEW_ROOT, "aufs", 0, branch.s) < 0 ? -errno : 0;
+	r = mount("aufs", NEW_ROOT, "aufs", MS_NOATIME, branch.s) < 0 ? -errno : 0;
 	for (size_t i = run->n_mounted; r == 0 && i-- > 0;) {
 		TEXT(append, 64);
 
 		text_add(&append, "append:" RUN_IMAGES "/%02zu=rr", i);
-		r = mount("aufs", NEW_ROOT, "aufs", MS_REMOUNT, append.s) < 0 ? -errno : 0;
+		r = mount("aufs", NEW_ROOT, "aufs", MS_REMOUNT | MS_NOATIME, append.s) < 0 ? -errno : 0;
 	}
 	if (r < 0)
 		umount2(NEW_ROOT, MNT_DETACH);
 	return r;
 }
 
-int unite(struct run *run)
+static int unite_images(struct run *run)
 {
 	TEXT(upper, 200);
 	bool is_aufs = run->conf.kind == UNION_AUFS;
 	int r;
 
-	if (run->conf.kind == UNION_SNAPSHOT)
-		return snapshot_mount(run);
 	text_add(&upper, "%s/upper", run->changes);
 	r = make_upper(run, upper.s);
 	if (r == 0)
@@ -132,6 +131,17 @@ int unite(struct run *run)
 		    is_aufs ? "aufs" : "overlay", strerror(-r));
 		say_kernels_words(is_aufs ? "aufs" : "overlay");
 	}
+	return r;
+}
+
+int unite(struct run *run)
+{
+	int r = run->conf.kind == UNION_SNAPSHOT ? snapshot_mount(run) : unite_images(run);
+
+	if (r == 0 && run->saving)
+		say("changes are saved on %s, session \"%s\"", run->data.name, run->cmdline.session);
+	if (r == 0 && !run->saving)
+		say("changes are kept in memory, and gone at the end");
 	return r;
 }
 
