@@ -197,6 +197,8 @@ def main():
     parser.add_argument("--log", help="file for the raw console")
     parser.add_argument("--login", metavar="USER:PASSWORD")
     parser.add_argument("--cmd", action="append", default=[], help="shell command for the guest; repeatable, in order")
+    parser.add_argument("--answer", nargs=2, metavar=("REGEX", "TEXT"), action="append", default=[],
+                        help="when the console says REGEX, type TEXT and Enter; repeatable, in order, before all else")
     parser.add_argument("--expect", action="append", default=[], metavar="REGEX", help="must appear on the console")
     parser.add_argument("--shutdown", action="store_true", help="clean power off (default: sync and pull the plug)")
     opt = parser.parse_args()
@@ -207,6 +209,11 @@ def main():
                   mem=opt.mem, sector_size=opt.sector_size)
     try:
         with guest:
+            since = 0
+            for pattern, text in opt.answer:
+                guest.wait(pattern, since=since)
+                since = len(guest.text)
+                guest.send(text)
             if opt.cmd or opt.shutdown or not opt.expect:
                 guest.shell(opt.login)
                 print("boot.py: shell after %.1f s" % guest.elapsed(), file=sys.stderr)
