@@ -16,7 +16,7 @@
  *
  * Untrusted: whatever an image holds, memory and work are bounded. All failures are of the source (EXIT_SOURCE), in one
  * sentence that begins with the image's name: -EINVAL (no image), -ENOTSUP (known, but cannot be looked into),
- * -EUCLEAN (damaged, cut short), -EFBIG (beyond the bounds below), -ELOOP, what reading `in` gave, -EINTR.
+ * -EUCLEAN (damaged, cut short), -EFBIG (beyond the bounds below), what reading `in` gave, -EINTR.
  * A name is any bytes but "/" and NUL, at most 255 of them; targets are up to 4095 bytes, without NUL.
  */
 #ifndef LIVESTICK_PERSIST_IMAGE_H
@@ -24,9 +24,9 @@
 
 #include "src/base/input.h"
 
-#define IMAGE_ENTRIES_MAX 1000000 /* of one listing, images together */
-#define IMAGE_DEPTH_MAX   64      /* directories in each other */
-#define IMAGE_LINKS_MAX   40      /* symlinks followed on one path, as in Linux */
+#define IMAGE_ENTRIES_MAX 300000 /* seen in one search or listing, images together */
+#define IMAGE_DEPTH_MAX   64     /* directories in each other */
+#define IMAGE_LINKS_MAX   40     /* symlinks followed on one path, as in Linux */
 
 /* What a file is. */
 struct image_kind {
@@ -64,14 +64,14 @@ struct image_stack {
 struct image_entry {
 	u32 mode;  /* type and permissions, as in st_mode */
 	u64 size;  /* of a file; else 0 */
-	i64 mtime; /* seconds since 1970, UTC; 0 in ext images */
+	i64 mtime; /* seconds since 1970, UTC */
 	size_t in; /* which image of the stack has it; of a directory: the topmost */
 	u64 place; /* the image's own number of it */
 };
 
 /*
  * What is at `path`, with symlinks followed, also the last one, as if the stack were the root of all. 1, 0: there is
- * nothing (or a symlink that leads to nothing), or -errno.
+ * nothing (or a symlink that leads to nothing, or to itself), or -errno.
  */
 MUST_CHECK int image_find(const struct image_stack *s, const char *path, struct image_entry *ret, struct err *e);
 

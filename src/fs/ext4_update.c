@@ -76,15 +76,11 @@ static void set_numbers(struct ext4_update *x)
 	struct update_numbers *n = &x->u.numbers;
 
 	n->free_after = ext4_blocks_free(x) * EXT4_BLOCK;
-	for (size_t i = 0; i < N_PHASES; i++)
-		for (size_t k = 0; k < x->phase[i].n; k++)
-			n->to_write += x->phase[i].piece[k].len;
 	for (size_t i = 0; i < x->wanted->put.n; i++) {
 		u64 bytes = align_up(x->wanted->put.file[i].size, EXT4_BLOCK);
 
 		if (x->put[i].how == HOW_KEEP || x->wanted->put.file[i].is_hole)
 			continue;
-		n->to_write += bytes;
 		n->in_place += x->put[i].how == HOW_PLACE ? bytes : 0;
 	}
 }
