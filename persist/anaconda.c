@@ -253,10 +253,14 @@ static void anaconda_add_answers(const struct family_facts *f, const struct fami
 	buf_add(args, rest.s, rest.len);
 }
 
-static bool anaconda_is_no_default(const char *args)
+static const char *anaconda_no_use(const char *args)
 {
-	return args_has(args, "rd.live.check") || args_has(args, "rd.live.check=") || args_has(args, "mediacheck") ||
-	       args_has(args, "inst.mediacheck");
+	static const char *const words[] = { "rd.live.check", "mediacheck", "inst.mediacheck" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+		if (inside_is_on(args, words[i]))
+			return "it checks the image of a CD, which a stick is not";
+	return NULL;
 }
 
 static const char *const anaconda_texts[] = { INSIDE_BUILTIN, NULL };
@@ -275,7 +279,7 @@ const struct family family_anaconda = {
 	.doubt = anaconda_doubt,
 	.version = anaconda_version,
 	.rewrite = anaconda_rewrite,
-	.is_no_default = anaconda_is_no_default,
+	.no_use = anaconda_no_use,
 	.keeps_nothing = true,
 	.takes_slot = true,
 	.answers = "kickstart",

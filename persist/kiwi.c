@@ -159,10 +159,12 @@ static void kiwi_rewrite(const struct family_facts *f, const char *args, const s
 	args_add(out, words.s);
 }
 
-static bool kiwi_is_no_default(const char *args)
+/* checkmedia looks for the digest in an ISO 9660 volume, and what it says of another one ends the start. */
+static const char *kiwi_no_use(const char *args)
 {
-	return args_has(args, "mediacheck") || args_has(args, "mediacheck=") || args_has(args, "rd.live.check") ||
-	       args_has(args, "rd.live.check=");
+	return inside_is_on(args, "mediacheck") || inside_is_on(args, "rd.live.check")
+	           ? "it checks the image of a CD, which a stick is not"
+	           : NULL;
 }
 
 static void kiwi_add_data(const struct family_facts *f, const struct family_medium *m, struct volume_files *out)
@@ -195,7 +197,7 @@ const struct family family_kiwi = {
 	.doubt = kiwi_doubt,
 	.version = inside_dracut_version,
 	.rewrite = kiwi_rewrite,
-	.is_no_default = kiwi_is_no_default,
+	.no_use = kiwi_no_use,
 	.add_data = kiwi_add_data,
 	.limits = kiwi_limits,
 	.proof = "^/dev/[^ ]+ /run/overlay/overlayfs ext4 rw",
@@ -215,7 +217,7 @@ const struct family family_kiwi_plain = {
 	.doubt = inside_doubt_drivers,
 	.version = inside_dracut_version,
 	.rewrite = kiwi_rewrite,
-	.is_no_default = kiwi_is_no_default,
+	.no_use = kiwi_no_use,
 	.keeps_nothing = true,
 	.limits = kiwi_plain_limits,
 };

@@ -113,6 +113,28 @@ static int add_unattended(struct plan *p, const struct menu_entry *from, const s
 	return 0;
 }
 
+static const char *no_use(const struct menu_entry *entry, const struct family *f)
+{
+	return f->no_use ? f->no_use(entry->args) : NULL;
+}
+
+/* Why the entry `i` is not wanted: it is of no use on a stick, and another one starts the same. NULL: it is wanted. */
+static const char *why_left_out(const struct menu *m, size_t i, const struct family *f)
+{
+	const char *why = no_use(&m->entry[i], f);
+
+	for (size_t k = 0; why && k < m->n; k++)
+		if (strcmp(m->entry[k].kernel, m->entry[i].kernel) == 0 && same_initrds(&m->entry[k], &m->entry[i]) &&
+		    !no_use(&m->entry[k], f))
+			return why;
+	return NULL;
+}
+
+static bool may_start_by_itself(const struct menu_entry *entry, const struct family *f)
+{
+	return !no_use(entry, f) && !(f->is_no_default && f->is_no_default(entry->args));
+}
+
 /* What the source starts by itself, or the first entry that may do so. */
 static size_t default_of(const struct menu *m, const struct family *f)
 {
@@ -121,8 +143,14 @@ static size_t default_of(const struct menu *m, const struct family *f)
 	for (size_t i = 0; i < m->n; i++)
 		if (m->entry[i].is_default)
 			def = i;
-	for (size_t i = 0; i < m->n && f->is_no_default && f->is_no_default(m->entry[def].args); i++)
-		def = i;
+	if (may_start_by_itself(&m->entry[def], f))
+		return def;
+	for (size_t i = 0; i < m->n; i++)
+		if (may_start_by_itself(&m->entry[i], f))
+			return i;
+	for (size_t i = 0; i < m->n; i++)
+		if (!no_use(&m->entry[i], f))
+			return i;
 	return def;
 }
 
@@ -136,6 +164,12 @@ static int make_menu(struct plan *p, const struct plan_options *o, struct err *e
 	p->menu.timeout_ds = from->timeout_ds ? from->timeout_ds : TIMEOUT_DEFAULT_DS;
 	p->menu.title = xstrdup(*p->facts->source->volume_id ? p->facts->source->volume_id : "livestick");
 	for (size_t i = 0; r == 0 && i < from->n; i++) {
+		const char *why = why_left_out(from, i, p->facts->family);
+
+		if (why) {
+			buf_addf(&p->warnings, "menu entry \"%s\" is left out: %s\n", from->entry[i].title, why);
+			continue;
+		}
 		r = add_entry(p, &from->entry[i], p->has_data, o->append, e);
 		if (r == 0) {
 			size_t at = drop_if_twin(&p->menu);

@@ -120,6 +120,61 @@ entry_left_out() {
     "$LIVESTICK" inspect --json partly | jq -e '[.source.menu[].title] == ["Live"] and (.plan.menu | length) == 2'
 }
 
+# A real distribution's menu (tests/fixtures/menus) with files of the names that it has: only the menu is looked at.
+menu_tree() {   # FIXTURE DIRECTORY
+    local path
+    rm -rf "$2" && cp -r "$root/tests/fixtures/menus/$1" "$2"
+    sed -n 's/^  \(kernel\|initrd\): //p' "$root/tests/fixtures/menus/$1.expected" | sort -u | while read -r path; do
+        mkdir -p "$2${path%/*}" && head -c 70000 /dev/urandom >"$2$path"
+    done
+}
+left_out() { grep -Fqx "Warning  menu entry \"$1\" is left out: $2" out || fail "no such warning: $1"; }
+starts() { jq -e --arg title "$1" '[.plan.menu[] | select(.default).title] == [$title]' out.json; }
+titles() { jq -e --argjson titles "$1" '[.plan.menu[].title] == $titles' out.json; }
+look_at() { "$LIVESTICK" inspect "$@" >out && "$LIVESTICK" inspect --json "$@" >out.json; }
+
+# A check that fails on every stick, or finds nothing to check, is left out, and what the CD checked first starts.
+media_checks() {
+    menu_tree fedora-36 fedora && mkdir fedora/LiveOS && echo hsqs >fedora/LiveOS/squashfs.img
+    look_at fedora
+    left_out 'Test this media & start Fedora-Workstation-Live 36' 'it checks the image of a CD, which a stick is not'
+    starts 'Start Fedora-Workstation-Live 36'
+    jq -e '.plan.menu | length == 3 and ([.[].args | test("check")] | any | not)' out.json
+    "$LIVESTICK" create --dry-run --size 4G fedora new.img | grep -q 'menu entry "Test this media .* is left out: '
+
+    menu_tree centos-7 centos && mkdir -p centos/LiveOS && echo hsqs >centos/LiveOS/squashfs.img
+    look_at centos
+    left_out 'Test this media & install CentOS 7' 'it checks the image of a CD, which a stick is not'
+    starts 'Install CentOS 7'
+
+    menu_tree grub-mint-22 mint && echo hsqs >mint/casper/filesystem.squashfs
+    look_at mint
+    left_out 'Integrity check' 'it checks the files of a CD, of which a stick has not all'
+    starts 'Start Linux Mint 22 Cinnamon 64-bit'
+
+    # archiso checks its own image by the digest beside it, which is the same on a stick: it stays.
+    menu_tree grub-systemrescue rescue && mkdir -p rescue/sysresccd/x86_64
+    echo hsqs >rescue/sysresccd/x86_64/airootfs.sfs
+    look_at rescue
+    ! grep 'is left out' out || fail "archiso's check was left out"
+    jq -e '[.plan.menu[].args | test(" checksum ")] | any' out.json
+}
+
+# Where the check is all there is, it is the way to start; it starts without checking.
+only_a_check() {
+    live_tree checks && sed -i 's/boot=live/& verify-checksums/' checks/isolinux/isolinux.cfg
+    look_at checks
+    ! grep 'is left out' out || fail "the only entry was left out"
+    titles '["Live", "Live (without saving)"]'
+    jq -e '[.plan.menu[].args | test("verify")] | any | not' out.json
+    printf 'label b\n menu label Plain\n linux /live/vmlinuz\n initrd /live/initrd.img\n append boot=live quiet\n' \
+        >>checks/isolinux/isolinux.cfg
+    look_at checks
+    left_out Live 'it checks the files of a CD, of which a stick has not all'
+    titles '["Plain", "Plain (without saving)"]'
+    starts Plain
+}
+
 menu_without_end() {
     live_tree endless && echo 'include isolinux.cfg' >>endless/isolinux/isolinux.cfg && live_iso endless
     bad_source 5 'endless.iso: .*isolinux.cfg' endless.iso
@@ -287,6 +342,8 @@ check no-squashfs no_squashfs
 check path-with-dots path_with_dots
 check menu-leads-out menu_leads_out
 check entry-left-out entry_left_out
+check media-checks media_checks
+check only-a-check only_a_check
 check menu-without-end menu_without_end
 check bls-menu bls_menu
 check names-collide names_collide
