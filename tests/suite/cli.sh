@@ -175,6 +175,26 @@ only_a_check() {
     starts Plain
 }
 
+# kiwi before June 2024 keeps changes in a file, which it makes as large as it is told: nearly all of DATA.
+kiwi_file_size() {
+    local size mib
+    menu_tree grub-opensuse kiwi && mkdir -p kiwi/LiveOS rd/sbin rd/lib && echo hsqs >kiwi/LiveOS/squashfs.img
+    touch rd/init rd/sbin/kiwi-live-root rd/sbin/iso-scan
+    echo preparePersistentOverlayLoopBoot >rd/lib/kiwi-live-lib.sh
+    (cd rd && find . | cpio -o -H newc --quiet) >kiwi/boot/x86_64/loader/initrd
+    for size in 512M 8G 100G; do
+        "$LIVESTICK" create --dry-run --json --size $size kiwi new.img >out.json
+        jq -e '.source.warnings[] | test("live_system.cow")' out.json
+        mib=$(jq -r '.plan.menu[0].args' out.json | grep -o 'mbsize=[0-9]*')
+        jq -e --argjson mib "${mib#*=}" '.plan.partitions[1].size / 1048576 * 0.96 > $mib and
+            .plan.partitions[1].size / 1048576 * 0.9 - 64 < $mib' out.json
+    done
+    "$LIVESTICK" create --quiet --size 512M kiwi made.img
+    mib=$(jq -r '.plan.menu[0].args' <("$LIVESTICK" create --dry-run --json --size 512M kiwi new.img) | grep -o 'mbsize=[0-9]*')
+    mtype -i made.img@@1M ::/livestick/a.cfg | grep -q "APPEND .*rd.live.cow.*$mib"
+    mtype -i made.img@@1M ::/livestick/a.grub | grep -q "linux.* rd.live.cow.*$mib"
+}
+
 menu_without_end() {
     live_tree endless && echo 'include isolinux.cfg' >>endless/isolinux/isolinux.cfg && live_iso endless
     bad_source 5 'endless.iso: .*isolinux.cfg' endless.iso
@@ -344,6 +364,7 @@ check menu-leads-out menu_leads_out
 check entry-left-out entry_left_out
 check media-checks media_checks
 check only-a-check only_a_check
+check kiwi-file-size kiwi_file_size
 check menu-without-end menu_without_end
 check bls-menu bls_menu
 check names-collide names_collide
