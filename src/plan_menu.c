@@ -6,6 +6,8 @@
 /* A stick has to come up with nobody at the keyboard, also when the CD's menu waits for ever. */
 #define TIMEOUT_DEFAULT_DS 50
 
+#define UNATTENDED "Unattended installation"
+
 static char *real_path(const struct source *s, const char *path)
 {
 	const struct node *n = source_find(s, path);
@@ -24,6 +26,12 @@ static bool can_save(const struct plan *p, const struct menu_entry *from)
 	p->facts->family->rewrite(&p->facts->family_facts, from->args, &with, &a);
 	p->facts->family->rewrite(&p->facts->family_facts, from->args, &without, &b);
 	return strcmp(a.s ? a.s : "", b.s ? b.s : "") != 0;
+}
+
+static int too_long(const struct buf *args, const char *title, struct err *e)
+{
+	return fail(e, -E2BIG, "menu entry \"%s\": its kernel arguments have %zu characters, Linux takes %d", title,
+	            args->len, MENU_ARGS_MAX);
 }
 
 /* One entry of the stick's menu for an entry of the source's. */
@@ -52,10 +60,7 @@ static int add_entry(struct plan *p, const struct menu_entry *from, bool persist
 	}
 	if (persistent && p->over.data.len && can_save(p, from))
 		menu_entry_add_initrd(to, OVER_CPIO);
-	if (args.len > MENU_ARGS_MAX)
-		return fail(e, -E2BIG, "menu entry \"%s\": its kernel arguments have %zu characters, Linux takes %d",
-		            to->title, args.len, MENU_ARGS_MAX);
-	return 0;
+	return args.len > MENU_ARGS_MAX ? too_long(&args, to->title, e) : 0;
 }
 
 static bool same_initrds(const struct menu_entry *a, const struct menu_entry *b)
@@ -105,7 +110,9 @@ static int add_unattended(struct plan *p, const struct menu_entry *from, const s
 	free(to->args);
 	to->args = args.s;
 	free(to->title);
-	to->title = xstrdup("Unattended installation");
+	to->title = xstrdup(UNATTENDED);
+	if (args.len > MENU_ARGS_MAX)
+		return too_long(&args, UNATTENDED, e);
 	free(to->submenu);
 	to->submenu = NULL;
 	if (o->unattended)
