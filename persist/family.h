@@ -64,9 +64,15 @@ struct family {
 	 * nothing.
 	 */
 	void (*rewrite)(const struct family_facts *f, const char *args, const struct family_medium *m, struct buf *out);
-	/* True for an entry that shall not start by itself, whatever the source says: a check of the medium. NULL:
-	 * none. */
+	/* True for an entry that shall not start by itself, whatever the source says: a check of the medium, a
+	 * question. NULL: none. */
 	bool (*is_no_default)(const char *args);
+	/*
+	 * Why an entry of the source is of no use on a stick, for the user: a check that would find fault with every
+	 * stick, or find nothing to check. NULL: it is of use. Such an entry is left out, unless nothing else starts
+	 * its kernel; rewrite() makes a plain one of it. NULL: all are of use.
+	 */
+	const char *(*no_use)(const char *args);
 
 	bool keeps_nothing;  /* an installer: there is no persistence, and so no DATA unless it is asked for */
 	bool system_on_data; /* what is not a kernel or initrd must lie on DATA, beside the changes, not on BOOT */

@@ -69,3 +69,17 @@ char *inside_dracut_version(const struct family_facts *f)
 		buf_addf(&version, "dracut %s", strrchr(path, '/') + strlen("/dracut-"));
 	return version.s;
 }
+
+bool inside_is_on(const char *args, const char *word)
+{
+	static const char *const no[] = { "0", "no", "off" };
+	AUTO_BUF struct buf key = { 0 };
+	AUTO_FREE char *value = NULL;
+
+	buf_addf(&key, "%s=", word);
+	value = args_value(args, key.s);
+	for (size_t i = 0; value && i < ARRAY_SIZE(no); i++)
+		if (strcmp(value, no[i]) == 0)
+			return false;
+	return value || args_has(args, word);
+}

@@ -11,6 +11,12 @@
 
 #define DEFAULT_MEDIA_PATH "live"
 
+/* Words that have it check the medium by sha256sum.txt and its like, and not start the system: the files of the loader
+ * are in those lists. */
+#define CHECKS                                                                                                         \
+	"verify-checksums", "verify-checksums=", "live-boot.verify-checksums",                                         \
+	    "live-boot.verify-checksums=", "integrity-check"
+
 /* The medium directory of an entry, without slashes around it and without the slot; the caller frees. */
 static char *media_path(const char *args, const char *slot)
 {
@@ -91,9 +97,10 @@ static void live_boot_rewrite(const struct family_facts *f, const char *args, co
                               struct buf *out)
 {
 	static const char *const drop[] = {
-		"persistence", "nopersistence", "persistence-*",      "persistent",       "persistent=",
-		"live-media=", "bootfrom=",     "live-media-offset=", "live-media-path=", "findiso=",
-		"fromiso=",    "isofrom=",      "iso-scan/filename=",
+		"persistence",        "nopersistence", "persistence-*", "persistent",
+		"persistent=",        "live-media=",   "bootfrom=",     "live-media-offset=",
+		"live-media-path=",   "findiso=",      "fromiso=",      "isofrom=",
+		"iso-scan/filename=", CHECKS,
 	};
 	bool empty = !args[strspn(args, " ")];
 	AUTO_FREE char *path = media_path(args, m->slot);
@@ -117,6 +124,16 @@ static void live_boot_rewrite(const struct family_facts *f, const char *args, co
 	args_add(out, words.s);
 }
 
+static const char *live_boot_no_use(const char *args)
+{
+	static const char *const words[] = { CHECKS };
+
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+		if (args_has(args, words[i]))
+			return "it checks the files of a CD, of which a stick has not all";
+	return NULL;
+}
+
 static const struct family_data live_boot_data[] = {
 	{ .path = "/persistence.conf", .text = "/ union\n", .mode = 0644 },
 };
@@ -134,6 +151,7 @@ const struct family family_live_boot = {
 	.title = "Debian live-boot (Debian, Kali, Parrot, Clonezilla, GParted, LMDE, ...)",
 	.score = live_boot_score,
 	.rewrite = live_boot_rewrite,
+	.no_use = live_boot_no_use,
 	.data = live_boot_data,
 	.n_data = ARRAY_SIZE(live_boot_data),
 	.refuse = live_boot_refuse,

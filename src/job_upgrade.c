@@ -280,6 +280,8 @@ static int check_names(struct upgrade_job *j, struct updater *u, struct err *e)
 static int plan_update(struct upgrade_job *j, struct err *e)
 {
 	AUTO_UPDATER struct updater *u = NULL;
+	const struct update_phase *phase;
+	size_t n = 0;
 	int r = choose_removed(j, e);
 
 	if (r < 0 || j->is_same)
@@ -295,6 +297,8 @@ static int plan_update(struct upgrade_job *j, struct err *e)
 	r = check_names(j, u, e);
 	if (r == 0)
 		r = update_plan(u, &j->update, e);
+	if (r == 0)
+		r = update_phases(u, &phase, &n, e);
 	j->numbers = u->numbers;
 	if (r == -ENOSPC && !j->in_place)
 		return fail_refused(

@@ -37,18 +37,18 @@ static int change(struct upgrade_job *j, struct volume_update *wanted, struct pr
 
 	if (r == 0)
 		r = update_plan(u, wanted, e);
+	if (r == 0)
+		r = update_phases(u, &phase, &n, e);
 	if (r < 0)
 		return r;
 	progress_begin(p, "write", u->numbers.to_write);
 	r = update_run(u, j->target.device, p, e);
 	progress_end(p);
-	if (update_phases(u, &phase, &n, e) == 0) {
-		for (size_t i = 0; i < n; i++) {
-			struct writelist_counts c = writelist_counts(phase[i].list);
+	for (size_t i = 0; i < n; i++) {
+		struct writelist_counts c = writelist_counts(phase[i].list);
 
-			j->written += c.written;
-			j->spared += c.spared;
-		}
+		j->written += c.written;
+		j->spared += c.spared;
 	}
 	return r;
 }

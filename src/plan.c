@@ -240,15 +240,18 @@ static void add_manifests(struct plan *p)
 	           p->time);
 }
 
+u64 plan_data_room(u64 size)
+{
+	return size - size / 32 - MIN(size / 2, DATA_MIN);
+}
+
 /* What the family wants there; how much there is room for is known when the partitions are. */
 static void add_data_files(struct plan *p)
 {
-	const struct part *part = layout_part(&p->layout, PART_DATA);
 	const struct family *f = p->facts->family;
 
-	if (!part)
+	if (!layout_part(&p->layout, PART_DATA))
 		return;
-	p->medium.data_room = part->size - part->size / 32 - MIN(part->size / 2, DATA_MIN);
 	for (size_t i = 0; i < f->n_data; i++) {
 		const struct family_data *d = &f->data[i];
 		struct volume_file *file;
@@ -379,9 +382,9 @@ static void judge_secure_boot(struct plan *p)
 	p->secure_boot = secure_boot_judge(&chain, &p->secure_boot_why);
 }
 
-/* Everything but the layout. */
-static int fill(struct plan *p, struct host *host, const struct plan_stick *stick, const struct plan_options *o,
-                struct err *e)
+/* What the layout and the files depend on. */
+static int decide(struct plan *p, struct host *host, const struct plan_stick *stick, const struct plan_options *o,
+                  struct err *e)
 {
 	int r = choose_firmware(p, host, stick, e);
 
@@ -396,15 +399,21 @@ static int fill(struct plan *p, struct host *host, const struct plan_stick *stic
 	make_boot_label(p);
 	if (!p->has_data)
 		p->medium.data_uuid[0] = '\0';
+	judge_secure_boot(p);
 	r = make_data_label(p, o, e);
-	if (r == 0)
-		r = check_append(o->append, e);
-	if (r == 0)
-		r = plan_make_menu(p, o, e);
+	return r == 0 ? check_append(o->append, e) : r;
+}
+
+/* The menu, and all files but those that the family wants on DATA. */
+static int fill(struct plan *p, struct host *host, const struct plan_options *o, u64 room_on_data, struct err *e)
+{
+	int r;
+
+	p->medium.data_room = room_on_data;
+	r = plan_make_menu(p, o, e);
 	if (r < 0)
 		return r;
 	plan_write_menu_top(p);
-	judge_secure_boot(p);
 	plan_set_slot_manifest(p);
 	set_stick_manifest(p, o);
 	plan_add_loaders(p, host);
@@ -413,6 +422,41 @@ static int fill(struct plan *p, struct host *host, const struct plan_stick *stic
 		add_answers(p, o->answers);
 	add_manifests(p);
 	return 0;
+}
+
+static void unfill(struct plan *p)
+{
+	newc_free(&p->over);
+	menu_free(&p->menu);
+	buf_free(&p->top_cfg);
+	buf_free(&p->slot_cfg);
+	buf_free(&p->grub_top);
+	buf_free(&p->slot_grub);
+	buf_free(&p->grub_stub);
+	buf_free(&p->warnings);
+	volume_files_free(&p->esp_files);
+	volume_files_free(&p->boot_files);
+	volume_files_free(&p->data_files);
+	manifest_free(&p->slot_manifest);
+	manifest_free(&p->stick_manifest);
+	manifest_free(&p->esp_manifest);
+	manifest_free(&p->data_manifest);
+}
+
+/*
+ * What an entry says may depend on how much room there is on DATA, which is known when BOOT has its size, which depends
+ * on what the entries say. So they are first made for the largest DATA there can be: none becomes longer after that.
+ */
+static int measure(struct plan *p, struct host *host, const struct plan_stick *stick, const struct plan_options *o,
+                   struct layout_request *ret, struct err *e)
+{
+	int r = decide(p, host, stick, o, e);
+
+	if (r == 0)
+		r = fill(p, host, o, p->has_data ? EXT4_MAX_SIZE : 0, e);
+	if (r == 0)
+		*ret = layout_wanted(p, stick, o);
+	return r;
 }
 
 int plan_make(const struct facts *facts, struct host *host, const struct plan_stick *stick,
@@ -425,13 +469,17 @@ int plan_make(const struct facts *facts, struct host *host, const struct plan_st
 	p->facts = facts;
 	p->slot = 'a';
 	p->slot_dir = "";
-	r = fill(p, host, stick, o, e);
+	r = measure(p, host, stick, o, &wanted, e);
 	if (r == 0 && o->slots == 2 && !facts->family->takes_slot)
 		r = fail(e, -ENOTSUP, "--slots 2: a %s system boots only from the root of its medium",
 		         facts->family->name);
-	if (r == 0) {
-		wanted = layout_wanted(p, stick, o);
+	if (r == 0)
 		r = layout_make(&wanted, &p->layout, e);
+	if (r == 0) {
+		const struct part *data = layout_part(&p->layout, PART_DATA);
+
+		unfill(p);
+		r = fill(p, host, o, data ? plan_data_room(data->size) : 0, e);
 	}
 	if (r == 0)
 		add_data_files(p);
@@ -454,11 +502,9 @@ int plan_smallest(const struct facts *facts, struct host *host, const struct pla
 	p->facts = facts;
 	p->slot = 'a';
 	p->slot_dir = "";
-	r = fill(p, host, &any, o, e);
-	if (r == 0) {
-		wanted = layout_wanted(p, &any, o);
+	r = measure(p, host, &any, o, &wanted, e);
+	if (r == 0)
 		*ret_size = layout_smallest(&wanted);
-	}
 	plan_free(p);
 	return r;
 }
@@ -467,14 +513,7 @@ void plan_free(struct plan *p)
 {
 	if (!p)
 		return;
-	newc_free(&p->over);
-	menu_free(&p->menu);
-	buf_free(&p->top_cfg);
-	buf_free(&p->slot_cfg);
-	buf_free(&p->grub_top);
-	buf_free(&p->slot_grub);
-	buf_free(&p->grub_stub);
-	buf_free(&p->warnings);
+	unfill(p);
 	buf_free(&p->secure_boot_why);
 	for (size_t i = 0; i < p->n_efi_copy; i++)
 		free(p->efi_copy[i].path);
@@ -483,12 +522,5 @@ void plan_free(struct plan *p)
 		free(p->copy[i].path);
 	free(p->copy);
 	free(p->leave);
-	volume_files_free(&p->esp_files);
-	volume_files_free(&p->boot_files);
-	volume_files_free(&p->data_files);
-	manifest_free(&p->slot_manifest);
-	manifest_free(&p->stick_manifest);
-	manifest_free(&p->esp_manifest);
-	manifest_free(&p->data_manifest);
 	free(p);
 }

@@ -7,6 +7,8 @@
 /* A stick has to come up with nobody at the keyboard, also when the CD's menu waits for ever. */
 #define TIMEOUT_DEFAULT_DS 50
 
+#define UNATTENDED "Unattended installation"
+
 /* Where a file of the source is on BOOT; symlinks are followed, for there are none. The caller frees. */
 static char *path_in_slot(const struct plan *p, const char *path)
 {
@@ -60,6 +62,12 @@ static bool can_start(const struct plan *p, const struct menu_entry *from)
 	return !p->facts->own.n_kernels || own_for_kernel(&p->facts->own, from->kernel);
 }
 
+static int too_long(const struct buf *args, const char *title, struct err *e)
+{
+	return fail(e, -E2BIG, "menu entry \"%s\": its kernel arguments have %zu characters, Linux takes %d", title,
+	            args->len, MENU_ARGS_MAX);
+}
+
 /* One entry of the stick's menu for an entry of the source's. */
 static int add_entry(struct plan *p, const struct menu_entry *from, bool persistent, const char *append, struct err *e)
 {
@@ -79,10 +87,7 @@ static int add_entry(struct plan *p, const struct menu_entry *from, bool persist
 	to->args = args.s ? args.s : xstrdup("");
 	to->kernel = path_in_slot(p, from->kernel);
 	add_initrds(p, from, persistent, to);
-	if (args.len > MENU_ARGS_MAX)
-		return fail(e, -E2BIG, "menu entry \"%s\": its kernel arguments have %zu characters, Linux takes %d",
-		            to->title, args.len, MENU_ARGS_MAX);
-	return 0;
+	return args.len > MENU_ARGS_MAX ? too_long(&args, to->title, e) : 0;
 }
 
 static bool same_initrds(const struct menu_entry *a, const struct menu_entry *b)
@@ -132,7 +137,9 @@ static int add_unattended(struct plan *p, const struct menu_entry *from, const s
 	free(to->args);
 	to->args = args.s;
 	free(to->title);
-	to->title = xstrdup("Unattended installation");
+	to->title = xstrdup(UNATTENDED);
+	if (args.len > MENU_ARGS_MAX)
+		return too_long(&args, UNATTENDED, e);
 	free(to->submenu);
 	to->submenu = NULL;
 	if (o->unattended)
@@ -163,6 +170,28 @@ static int add_to_memory(struct plan *p, const struct menu_entry *from, const st
 	return 0;
 }
 
+static const char *no_use(const struct menu_entry *entry, const struct family *f)
+{
+	return f->no_use ? f->no_use(entry->args) : NULL;
+}
+
+/* Why the entry `i` is not wanted: it is of no use on a stick, and another one starts the same. NULL: it is wanted. */
+static const char *why_left_out(const struct menu *m, size_t i, const struct family *f)
+{
+	const char *why = no_use(&m->entry[i], f);
+
+	for (size_t k = 0; why && k < m->n; k++)
+		if (strcmp(m->entry[k].kernel, m->entry[i].kernel) == 0 && same_initrds(&m->entry[k], &m->entry[i]) &&
+		    !no_use(&m->entry[k], f))
+			return why;
+	return NULL;
+}
+
+static bool may_start_by_itself(const struct menu_entry *entry, const struct family *f)
+{
+	return !no_use(entry, f) && !(f->is_no_default && f->is_no_default(entry->args));
+}
+
 /* What the source starts by itself, or the first entry that may do so. */
 static size_t default_of(const struct menu *m, const struct family *f)
 {
@@ -171,8 +200,14 @@ static size_t default_of(const struct menu *m, const struct family *f)
 	for (size_t i = 0; i < m->n; i++)
 		if (m->entry[i].is_default)
 			def = i;
-	for (size_t i = 0; i < m->n && f->is_no_default && f->is_no_default(m->entry[def].args); i++)
-		def = i;
+	if (may_start_by_itself(&m->entry[def], f))
+		return def;
+	for (size_t i = 0; i < m->n; i++)
+		if (may_start_by_itself(&m->entry[i], f))
+			return i;
+	for (size_t i = 0; i < m->n; i++)
+		if (!no_use(&m->entry[i], f))
+			return i;
 	return def;
 }
 
@@ -186,8 +221,14 @@ static int make_menu(struct plan *p, const struct plan_options *o, struct err *e
 	p->menu.timeout_ds = from->timeout_ds ? from->timeout_ds : TIMEOUT_DEFAULT_DS;
 	p->menu.title = xstrdup(p->facts->title);
 	for (size_t i = 0; r == 0 && i < from->n; i++) {
+		const char *why = why_left_out(from, i, p->facts->family);
+
 		if (!can_start(p, &from->entry[i]))
 			continue;
+		if (why) {
+			buf_addf(&p->warnings, "menu entry \"%s\" is left out: %s\n", from->entry[i].title, why);
+			continue;
+		}
 		r = add_entry(p, &from->entry[i], p->has_data, o->append, e);
 		if (r == 0) {
 			size_t at = drop_if_twin(&p->menu);

@@ -9,6 +9,9 @@
 MUST_CHECK int plan_make_menu(struct plan *p, const struct plan_options *o, struct err *e);
 /* The texts around them, for a new stick. */
 void plan_write_menu_top(struct plan *p);
+/* plan.c: bytes that files may take on a DATA of `size` bytes, about. */
+u64 plan_data_room(u64 size);
+
 /* plan.c: 0, or why no FAT32 can hold this system. */
 MUST_CHECK int plan_check_fat(const struct plan *p, struct err *e);
 

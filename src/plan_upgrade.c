@@ -20,6 +20,7 @@ static void set_stick(struct plan *p, const struct plan_upgrade *o)
 	p->medium.label = p->data_label;
 	p->medium.slot = p->slot_dir;
 	p->medium.time = o->time;
+	p->medium.data_room = plan_data_room(o->data_size);
 }
 
 static int check_kind(const struct plan *p, struct err *e)

@@ -64,6 +64,8 @@ static int set_value(struct state *s, const char *option, const char *value, str
 	} else if (strcmp(option, "append") == 0) {
 		plan->append = value;
 	} else if (strcmp(option, "kickstart") == 0 || strcmp(option, "preseed") == 0) {
+		if (s->request.answers && strcmp(s->request.answers_option, option) != 0)
+			return fail_as(e, EXIT_USAGE, -EINVAL, "--kickstart does not go with --preseed");
 		s->request.answers_option = option;
 		s->request.answers = value;
 	} else if (strcmp(option, "family") == 0) {
@@ -162,7 +164,19 @@ static struct json_object *result_json(const struct create_job *j)
 	json_object_object_add(o, "source", render_facts_json(&j->facts));
 	json_object_object_add(o, "holds_now", render_scan_json(&j->scan));
 	json_object_object_add(o, "plan", render_plan_json(j->plan, &j->host, &j->build));
+	if (j->request->answers)
+		json_add_text(o, "answers_note", j->answers.note);
 	return o;
+}
+
+/* Of what a validator said of the user's file. */
+static void note_text(const struct create_job *j, struct buf *out)
+{
+	if (!j->answers.note)
+		return;
+	buf_adds(out, "Note     ");
+	buf_add_escaped(out, j->answers.note);
+	buf_adds(out, "\n");
 }
 
 static int show_plan(const struct state *s, const struct create_job *j, struct err *e)
@@ -176,6 +190,7 @@ static int show_plan(const struct state *s, const struct create_job *j, struct e
 	buf_add_escaped(&text, j->request->target);
 	buf_adds(&text, "\n");
 	render_plan(j->plan, &j->host, &j->build, &text);
+	note_text(j, &text);
 	fputs(text.s, stdout);
 	return finish_stdout(e);
 }
@@ -196,8 +211,7 @@ static int show_result(const struct state *s, const struct create_job *j, struct
 		buf_adds(&text, "nothing will be kept");
 	buf_adds(&text, j->plan->has_data ? " for what is to be kept\n" : "\n");
 	render_firmware(j->plan, &j->host, &text);
-	if (j->answers.note)
-		buf_addf(&text, "Note     %s\n", j->answers.note);
+	note_text(j, &text);
 	fputs(text.s, stdout);
 	return finish_stdout(e);
 }

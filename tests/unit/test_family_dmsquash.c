@@ -233,10 +233,14 @@ TEST(scores)
 	}
 }
 
-TEST(a_check_of_the_medium_does_not_start_by_itself)
+TEST(a_check_of_the_medium_is_of_no_use)
 {
-	CHECK(family_dmsquash.is_no_default("root=live:CDLABEL=X rd.live.image rd.live.check quiet"));
-	CHECK(!family_dmsquash.is_no_default(FEDORA));
+	CHECK(family_dmsquash.no_use("root=live:CDLABEL=X rd.live.image rd.live.check quiet"));
+	CHECK(family_dmsquash.no_use("root=live:CDLABEL=X rd.live.image rd.live.check=1 quiet"));
+	CHECK(family_dmsquash.no_use("root=live:CDLABEL=X liveimg check"));
+	CHECK(!family_dmsquash.no_use("root=live:CDLABEL=X rd.live.image rd.live.check=0 quiet"));
+	CHECK(!family_dmsquash.no_use("root=live:CDLABEL=X rd.live.image check"));
+	CHECK(!family_dmsquash.no_use(FEDORA));
 }
 
 int main(int argc, char **argv)
