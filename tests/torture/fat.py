@@ -85,6 +85,8 @@ class Volume:
                 name = b"".join(units).decode("utf-16-le").split("\0")[0]
             else:
                 base, ext = entry[:8].decode("latin-1").rstrip(), entry[8:11].decode("latin-1").rstrip()
+                base = base.lower() if entry[12] & 0x08 else base
+                ext = ext.lower() if entry[12] & 0x10 else ext
                 name = base + ("." + ext if ext else "")
             units, order = [], None
             if entry[11] & 0x08:

@@ -147,6 +147,8 @@ class Expected:
     def __init__(self, stick):
         volume = stick.volume()
         files = volume.files()
+        self.sizes = {path: files[path][0] for path in files}
+        self.files = {path: hashlib.sha256(volume.load(files, path)).hexdigest() for path in files}
         self.loader = manifest(volume.load(files, LOADER))
         self.places = volume.stretches(files, "/livestick/ldlinux.sys") if stick.kind == "fat32" else None
         self.start, self.previous = switch(volume.load(files, SWITCH))
@@ -161,18 +163,42 @@ class Expected:
                     raise SystemExit("the finished stick is not sound: " + path)
 
 
+def check_wholeness(digests_of, files, before, after):
+    """Whatever has an entry is whole: as it was, as it will be, or, if it keeps its place, on the way between them."""
+    manifests = {after.files.get("/livestick/%s.manifest" % slot) for slot in "ab"}
+    new = False
+    for path in files:
+        known = {before.files.get(path), after.files.get(path)} - {None}
+        if path.endswith(".next"):
+            known |= manifests
+        if path in before.files and path in after.files and path not in before.loader and before.files[path] != \
+                after.files[path] and before.sizes[path] == after.sizes[path] and not path.endswith(".manifest"):
+            continue
+        if not known:
+            raise Broken("%s: nobody made it" % path)
+        if digests_of(path) not in known:
+            raise Broken("%s: is in pieces" % path)
+        new = new or path not in before.files
+    slot = after.start
+    if new and "/livestick/%s.next" % slot not in files and "/livestick/%s.manifest" % slot not in files:
+        raise Broken("files of the new system are there, and nothing says whose they are")
+
+
 def judge(stick, before, after, mine, in_place=False):
     """Which system starts: "old" or "new". Raises Broken."""
     volume = stick.volume()
     files = volume.files()
     digests = {}
 
+    def digest_of(path):
+        if path not in digests:
+            digests[path] = hashlib.sha256(volume.load(files, path)).hexdigest()
+        return digests[path]
+
     def check(path, digest, why):
         if path not in files:
             raise Broken("%s: %s is not there" % (why, path))
-        if path not in digests:
-            digests[path] = hashlib.sha256(volume.load(files, path)).hexdigest()
-        if digests[path] != digest:
+        if digest_of(path) != digest:
             raise Broken("%s: %s is not what it was" % (why, path))
 
     for path, digest in before.loader.items():
@@ -181,6 +207,7 @@ def judge(stick, before, after, mine, in_place=False):
         raise Broken("ldlinux.sys has moved")
     for path, data in mine.items():
         check(path, hashlib.sha256(data).hexdigest(), "user's file")
+    check_wholeness(digest_of, files, before, after)
     slot, previous = switch(volume.load(files, SWITCH))
     if in_place:
         return "unfinished"
@@ -190,6 +217,8 @@ def judge(stick, before, after, mine, in_place=False):
         raise Broken("slot %s starts" % slot)
     for path, digest in want.slots[slot].items():
         check(path, digest, which + " system")
+    name = "/livestick/%s.manifest" % slot
+    check(name, want.files[name], which + " system")
     if previous:
         # What the menu offers as the previous system is whole, too.
         offered = (before if which == "old" else after).slots[previous]
@@ -277,10 +306,18 @@ class Enumeration:
         self.try_state([], "the end")
 
 
+def scratch():
+    """In memory, if there is room: what is synced there is synced at once."""
+    memory = "/dev/shm"
+    if os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 2 << 30:
+        return memory
+    return os.environ.get("TMPDIR", "/var/tmp")
+
+
 class Torture:
     def __init__(self, record, kind, full, seed):
         self.record, self.kind, self.full, self.seed = record, kind, full, seed
-        self.dir = tempfile.mkdtemp(prefix="livestick-torture.", dir=os.environ.get("TMPDIR", "/var/tmp"))
+        self.dir = tempfile.mkdtemp(prefix="livestick-torture.", dir=scratch())
         self.failed = False
         for release in 1, 2, 3:
             make_source(self.path("release-%d" % release), release)
