@@ -326,15 +326,22 @@ static int by_node_and_strength(const void *a, const void *b)
 	return r ? r : x->order < y->order ? -1 : x->order > y->order;
 }
 
-static void warn_of_conflict(struct sums *sums, const struct sum *a, const struct sum *b)
+/* Names the first in order of reading: the table is in no order that lasts. */
+static void warn_of_conflict(struct sums *sums, const struct sum *a, const struct sum *b, size_t n)
 {
-	AUTO_FREE char *path = node_path(a->node), *one = node_path(a->list), *other = node_path(b->list);
+	bool in_order = a->order < b->order;
+	AUTO_FREE char *path = node_path(a->node), *one = node_path((in_order ? a : b)->list),
+	               *other = node_path((in_order ? b : a)->list);
+	AUTO_BUF struct buf more = { 0 };
 
-	sums_warn(sums, "%s: %s has one %s of it, %s another", path, one, digest_name(a->kind), other);
+	buf_adds(&more, "");
+	if (n > 1)
+		buf_addf(&more, " (and %zu more such pairs)", n - 1);
+	sums_warn(sums, "%s: %s has one %s of it, %s another%s", path, one, digest_name(a->kind), other, more.s);
 }
 
-/* Sorts, leaves out what is said twice, and links what is said of one file. */
-static void make_table(struct sums *sums)
+/* Puts the strongest first and leaves out what is said twice. */
+static void sort_table(struct sums *sums)
 {
 	size_t n = 0, of_file = 0;
 
@@ -342,21 +349,36 @@ static void make_table(struct sums *sums)
 		qsort(sums->sum, sums->n_sums, sizeof(*sums->sum), by_node_and_strength);
 	for (size_t i = 0; i < sums->n_sums; i++) {
 		const struct sum *sum = &sums->sum[i], *last = n ? &sums->sum[n - 1] : NULL;
-		bool same = last && last->node == sum->node, same_kind = same && last->kind == sum->kind;
+		bool same = last && last->node == sum->node;
 
-		if (same_kind && memcmp(last->digest, sum->digest, sizeof(sum->digest)) == 0)
+		if (same && last->kind == sum->kind && memcmp(last->digest, sum->digest, sizeof(sum->digest)) == 0)
 			continue;
 		of_file = same ? of_file + 1 : 1;
-		if (of_file > SUMS_PER_FILE_MAX)
-			continue;
-		if (same_kind)
-			warn_of_conflict(sums, last, sum);
-		sums->sum[n++] = *sum;
+		if (of_file <= SUMS_PER_FILE_MAX)
+			sums->sum[n++] = *sum;
 	}
 	sums->n_sums = n;
-	for (size_t i = 1; i < n; i++)
-		if (sums->sum[i].node == sums->sum[i - 1].node)
-			sums->sum[i - 1].weaker = &sums->sum[i];
+}
+
+static void link_table(struct sums *sums)
+{
+	const struct sum *conflict = NULL;
+	size_t n_conflicts = 0;
+
+	for (size_t i = 1; i < sums->n_sums; i++) {
+		struct sum *last = &sums->sum[i - 1], *sum = &sums->sum[i];
+
+		if (sum->node != last->node)
+			continue;
+		last->weaker = sum;
+		if (sum->kind != last->kind)
+			continue;
+		n_conflicts++;
+		if (!conflict || last->order < conflict->order)
+			conflict = last;
+	}
+	if (conflict)
+		warn_of_conflict(sums, conflict, conflict->weaker, n_conflicts);
 }
 
 int sums_read(struct source *s, struct sums **ret, struct err *e)
@@ -381,7 +403,8 @@ int sums_read(struct source *s, struct sums **ret, struct err *e)
 		r = sums_read_image(sums, e);
 	if (r < 0)
 		return r;
-	make_table(sums);
+	sort_table(sums);
+	link_table(sums);
 	*ret = TAKE(sums);
 	return 0;
 }
