@@ -105,7 +105,7 @@ MUST_CHECK int sums_check(struct sums *sums, bool (*wanted)(void *ctx, const str
 /* How many bytes sums_check() reads of an undamaged source: what it adds to `progress`. */
 u64 sums_bytes(const struct sums *sums, bool (*wanted)(void *ctx, const struct node *n), void *ctx);
 
-/* The two halves of sums_check(). 0 for what has no sum. */
+/* The two halves of sums_check(). 0 for what has no sum. May add a warning: not from two threads at once. */
 MUST_CHECK int sums_check_node(struct sums *sums, const struct node *n, struct progress *progress, struct err *e);
 MUST_CHECK int sums_check_image(struct sums *sums, struct progress *progress, struct err *e);
 
