@@ -111,3 +111,8 @@ class Volume:
             parts.append(self.blocks(chain[i], n))
             i += n
         return b"".join(parts)[:size]
+
+    def stretches(self, found, path):
+        """Where a file's bytes are on the device."""
+        size, chain = found[path]
+        return [self.start + block * self.block for block in chain]

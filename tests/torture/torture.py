@@ -81,12 +81,15 @@ def make_source(path, release):
 # ---- the stick, as it is in memory
 
 class Stick:
-    def __init__(self, data, kind):
-        self.data, self.kind, self.undo = bytearray(data), kind, None
-        table = [struct.unpack_from("<B3xB3xII", self.data, 446 + 16 * i) for i in range(4)]
+    """The bytes before DATA; what lies there is in the file that it was loaded from."""
+
+    def __init__(self, data, kind, path=None):
+        self.kind, self.path, self.undo = kind, path, None
+        table = [struct.unpack_from("<B3xB3xII", data, 446 + 16 * i) for i in range(4)]
         parts = [(start * 512, count * 512, active) for active, _, start, count in table if count]
-        self.boot = next((start for start, _, active in parts if active == 0x80), None)
+        self.boot, self.boot_size = next(((start, size) for start, size, active in parts if active == 0x80), (None, 0))
         self.data_part = parts[-1][:2] if parts else None
+        self.data = bytearray(data[:self.data_part[0]] if parts else data)
 
     def read(self, offset, length):
         return bytes(self.data[offset:offset + length])
@@ -104,19 +107,27 @@ class Stick:
     def volume(self):
         return (fat if self.kind == "fat32" else ext4).Volume(self.read, self.boot)
 
+    def copy(self):
+        other = Stick.__new__(Stick)
+        other.__dict__.update(self.__dict__, data=bytearray(self.data), undo=None)
+        return other
+
     def save(self, path):
-        with open(path, "wb") as f:
-            f.truncate(len(self.data))
-            for at in range(0, len(self.data), 1 << 16):
-                piece = self.data[at:at + (1 << 16)]
-                if piece.count(0) != len(piece):
-                    f.seek(at)
-                    f.write(piece)
+        copy_image(self.path, path)
+        with open(path, "r+b") as f:
+            f.write(self.data)
 
 
 def load_stick(path, kind):
     with open(path, "rb") as f:
-        return Stick(f.read(), kind)
+        data = f.read(512)
+        f.seek(0)
+        start = max(struct.unpack_from("<8xI", data, 446 + 16 * i)[0] for i in range(4))
+        return Stick(f.read(start * 512 or None), kind, path)
+
+
+def copy_image(path, to):
+    run("cp", "--sparse=always", path, to)
 
 
 def manifest(text):
@@ -150,7 +161,7 @@ class Expected:
         self.sizes = {path: files[path][0] for path in files}
         self.files = {path: hashlib.sha256(volume.load(files, path)).hexdigest() for path in files}
         self.loader = manifest(volume.load(files, LOADER))
-        self.places = volume.stretches(files, "/livestick/ldlinux.sys") if stick.kind == "fat32" else None
+        self.places = volume.stretches(files, "/livestick/ldlinux.sys")
         self.start, self.previous = switch(volume.load(files, SWITCH))
         self.slots = {}
         for slot in "ab":
@@ -203,7 +214,7 @@ def judge(stick, before, after, mine, in_place=False):
 
     for path, digest in before.loader.items():
         check(path, digest, "loader")
-    if before.places and volume.stretches(files, "/livestick/ldlinux.sys") != before.places:
+    if volume.stretches(files, "/livestick/ldlinux.sys") != before.places:
         raise Broken("ldlinux.sys has moved")
     for path, data in mine.items():
         check(path, hashlib.sha256(data).hexdigest(), "user's file")
@@ -273,7 +284,7 @@ class Enumeration:
         except (Broken, KeyError, UnicodeDecodeError, struct.error, IndexError) as problem:
             self.bad.append("%s: %s" % (what, problem))
         if self.rng.random() < 0.02:
-            self.samples.append((what, bytes(self.stick.data)))
+            self.samples.append((what, self.stick.copy()))
         self.stick.rewind()
 
     def epoch(self, writes, what):
@@ -346,10 +357,8 @@ class Torture:
         """What the file system's own checker says of BOOT: "" if it is clean."""
         stick = load_stick(stick_path, self.kind)
         boot = self.path("boot.part")
-        table = [struct.unpack_from("<B3xB3xII", stick.data, 446 + 16 * i) for i in range(4)]
-        count = next(c for active, _, _, c in table if active == 0x80) * 512
         with open(boot, "wb") as f:
-            f.write(stick.data[stick.boot:stick.boot + count])
+            f.write(stick.data[stick.boot:stick.boot + stick.boot_size])
         if self.kind == "fat32":
             done = run("fsck.fat", "-n", boot, ok=(0, 1))
         else:
@@ -365,7 +374,7 @@ class Torture:
             f.truncate(SIZE[self.kind])
         self.create_log, _ = self.job("one.img", "create", self.path("release-1"), "STICK",
                                       *(["ext4"] if self.kind == "ext4" else []))
-        shutil.copyfile(base, self.path("fresh.img"))
+        copy_image(base, self.path("fresh.img"))
         stick = load_stick(base, self.kind)
         for name, data in MINE.items():
             with open(self.path("mine"), "wb") as f:
@@ -408,7 +417,7 @@ class Torture:
     def enumerate(self, name, before_img, verb, mine, in_place=False):
         """Runs `verb` on a copy of the image, and looks at all that its writes can leave. Returns the finished one."""
         after_img = name + ".img"
-        shutil.copyfile(self.path(before_img), self.path(after_img))
+        copy_image(self.path(before_img), self.path(after_img))
         epochs, _ = self.job(after_img, *verb)
         start, done = load_stick(self.path(before_img), self.kind), load_stick(self.path(after_img), self.kind)
         before, after = Expected(start), Expected(done)
@@ -437,8 +446,7 @@ class Torture:
         samples = e.samples if self.full else rng.sample(e.samples, min(len(e.samples), 10))
         want = Expected(load_stick(self.path(name + ".img"), self.kind))
         free = self.free_blocks(load_stick(self.path(name + ".img"), self.kind))
-        for what, data in samples:
-            start = Stick(data, self.kind)
+        for what, start in samples:
             start.save(self.path("cut.img"))
             epochs, done = self.job("cut.img", *verb, ok=(0, 3))
             if done.returncode:
@@ -478,23 +486,45 @@ class Torture:
         return len(volume.used)
 
     def without_flush(self, name, epochs, before_img, before, after, mine):
-        """Each flush but the last is there for a reason: without it, what comes after may arrive first, and harm."""
-        harmless, rng = [], self.rng(name + " flushes")
+        """Without a flush, what comes after it may arrive first. Where that does harm it must be seen to, or the
+        enumeration proves nothing: around the sector that switches, and between entries and what they lead to."""
+        harm, rng = [], self.rng(name + " flushes")
         stick = load_stick(self.path(before_img), self.kind)
+        volume = stick.volume()
+        place = volume.stretches(volume.files(), SWITCH)[0]
+        switches = [i for i, writes in enumerate(epochs) if any(o <= place < o + len(d) for o, d in writes)]
         for i in range(len(epochs) - 1):
             e = Enumeration(stick, lambda s: judge(s, before, after, mine), rng, False)
             first, second = pieces(epochs[i], 512), pieces(epochs[i + 1], 512)
             e.try_state(second, "all of the second")
             for _ in range(150):
-                p = rng.random()
-                e.try_state([u for u in first if rng.random() < p] + [u for u in second if rng.random() < 1 - p], "")
                 if e.bad:
                     break
-            if not e.bad:
-                harmless.append(i)
+                p = rng.random()
+                e.try_state([u for u in first if rng.random() < p] + [u for u in second if rng.random() < 1 - p], "")
+            if e.bad:
+                harm.append(i)
             for offset, data in epochs[i]:
                 stick.write(offset, data)
-        return harmless
+        # The last switch makes the new system start, an earlier one takes the spare slot out of the menu.
+        last = switches[-1]
+        bad = [] if last - 1 in harm else ["the flush before the switch, left out, does no harm that is seen"]
+        moved = {"the switch first": [epochs[last]] + epochs[:last] + epochs[last + 1:]}
+        if len(switches) > 1:
+            moved["the spare slot stays in the menu"] = epochs[:switches[0]] + epochs[switches[0] + 1:]
+        for what, order in moved.items():
+            e = Enumeration(load_stick(self.path(before_img), self.kind), lambda s: judge(s, before, after, mine), rng,
+                            False)
+            for writes in order[:-1]:
+                for write in writes:
+                    e.stick.write(*write)
+                e.try_state([], what)
+            if not e.bad:
+                bad.append("%s: no harm is seen" % what)
+        if len(harm) < len(epochs) // 3:
+            bad.append("only %s do harm when they are left out" % harm)
+        self.tell(name + "-flushes", bad, "left out one by one, of %d flushes %d do harm: after %s" % (
+            len(epochs) - 1, len(harm), harm))
 
     def faults(self, name, before_img, verb, before, after, mine):
         """A write or a flush fails: the exit status is 1, the sentence says what starts, and that is true."""
@@ -503,7 +533,7 @@ class Torture:
             for kind in "w", "f":
                 if kind == "f" and n > self.n_flushes:
                     continue
-                shutil.copyfile(self.path(before_img), self.path("fault.img"))
+                copy_image(self.path(before_img), self.path("fault.img"))
                 error, dies = self.rng("%s %d" % (kind, n)).choice([(5, []), (28, []), (5, ["-d"]), (30, ["-d"])])
                 _, done = self.job("fault.img", *verb, ok=(0, 1), options=["-" + kind, str(n), "-e", str(error), "-t", "512", *dies])
                 if done.returncode == 0:
@@ -540,17 +570,13 @@ def main():
         e, epochs, before, after = t.enumerate("upgrade", "one.img", to_two, MINE)
         t.n_flushes = len(epochs)
         t.again("upgrade", e, to_two, before, after, MINE)
-        harmless = t.without_flush("upgrade", epochs, "one.img", before, after, MINE)
-        t.tell("upgrade-flushes", ["the flush after epoch %d does nothing" % i for i in harmless],
-               "%d flushes left out, one by one" % (len(epochs) - 1))
+        t.without_flush("upgrade", epochs, "one.img", before, after, MINE)
         t.faults("upgrade", "one.img", to_two, before, after, MINE)
 
         # Slot a again, in which release 1 is: files that stay, change in part, grow, go.
         e, epochs, before, after = t.enumerate("second", "upgrade.img", to_three, MINE)
         t.again("second", e, to_three, before, after, MINE)
-        harmless = t.without_flush("second", epochs, "upgrade.img", before, after, MINE)
-        t.tell("second-flushes", ["the flush after epoch %d does nothing" % i for i in harmless],
-               "%d flushes left out, one by one" % (len(epochs) - 1))
+        t.without_flush("second", epochs, "upgrade.img", before, after, MINE)
 
         t.enumerate("rollback", "second.img", ("rollback", "STICK"), MINE)
 
