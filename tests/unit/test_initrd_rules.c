@@ -232,11 +232,11 @@ TEST(work_is_bounded)
 TEST(texts_are_bounded)
 {
 	AUTO_BUF struct buf b = { 0 };
-	AUTO_FREE char *body = xcalloc(1, MIB + 2);
+	AUTO_FREE char *body = xcalloc(1, INITRD_TEXT_MAX + 2);
 	size_t n_texts = 0;
 	char name[16];
 
-	memset(body, 'x', MIB + 1);
+	memset(body, 'x', INITRD_TEXT_MAX + 1);
 	add(&b, &(struct odd){ "larger", F, body, 0 });
 	body[MIB] = '\0';
 	for (unsigned i = 0; i < 70; i++) {
