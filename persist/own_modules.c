@@ -454,6 +454,7 @@ int own_modules_choose(const struct own_modules_request *q, struct own_modules *
 	if (r < 0)
 		return r;
 	c.have = xcalloc(n_own_drivers, sizeof(*c.have));
+	m.initrd_compression = shelves_compression(c.s);
 	r = choose(&c, e);
 	shelves_free(c.s);
 	free(c.have);

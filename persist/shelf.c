@@ -480,6 +480,16 @@ const char *shelves_other_version(const struct shelves *s, const char **ret_wher
 	return s->other_version;
 }
 
+const char *shelves_compression(const struct shelves *s)
+{
+	const char *found = NULL;
+
+	for (size_t i = 0; i < s->n_shelves; i++)
+		if (s->shelf[i].rd && initrd_compression(s->shelf[i].rd))
+			found = initrd_compression(s->shelf[i].rd);
+	return found;
+}
+
 static int compare_name(const void *key, const void *m)
 {
 	return strcmp(key, ((const struct shelf_module *)m)->name);

@@ -41,6 +41,9 @@ const char *shelves_where(const struct shelves *s);
 /* Another version that there are modules of; NULL: none. `ret_where` says in what. */
 const char *shelves_other_version(const struct shelves *s, const char **ret_where);
 
+/* How the last initrd that is packed is so (see initrd.h); NULL: none is. */
+const char *shelves_compression(const struct shelves *s);
+
 struct shelf_module *shelves_find(const struct shelves *s, const char *name);
 
 /* Whether modules.builtin has it; and whether there is that list. */
