@@ -24,7 +24,7 @@ enum kernel_option {
 
 struct kernel {
 	char *name;         /* as the sentences call it; owned */
-	const char *format; /* "x86 bzImage", "x86 vmlinux", "arm64 Image", "EFI zboot image" */
+	const char *format; /* "bzImage", "vmlinux", "arm64 Image", "EFI zboot image", "packed kernel" */
 	char *version;      /* "6.1.0-40-amd64"; NULL: cannot be told. Printable ASCII without blanks */
 	unsigned bits;      /* 32 or 64; 0: cannot be told */
 	bool is_x86;
@@ -35,8 +35,8 @@ struct kernel {
 
 /*
  * Reads a kernel. Every sentence begins with `name`; failures are of the source: -EINVAL (no Linux kernel: says what it
- * is), -ENOTSUP (a kernel of a kind that is not known here), -ENODATA (cut short), -EINTR. Of one whose packed part is
- * damaged or in an unknown format only the header is known: no failure.
+ * is), -ENOTSUP (a kernel of a kind that is not known here), -ENODATA (cut short), what reading `in` gave, -EINTR. Of a
+ * bzImage whose packed part is damaged or packed in an unknown way only the header is known: no failure.
  */
 MUST_CHECK int kernel_read(struct input in, u64 size, const char *name, struct kernel *ret, struct err *e);
 void kernel_free(struct kernel *k);

@@ -48,8 +48,9 @@ struct own_modules {
 	struct own_module *module; /* dependencies before dependents */
 	size_t n, cap;
 	enum own_union union_;
-	bool has_vfat; /* false: BOOT must be ext4 */
-	char *doubt;   /* a sentence when it cannot be told whether the kernel has what is needed; NULL: it has */
+	bool has_vfat;                  /* false: BOOT must be ext4 */
+	const char *initrd_compression; /* how the first of the initrds that is packed is so; NULL: none is */
+	char *doubt; /* a sentence when it cannot be told whether the kernel has what is needed; NULL: it has */
 };
 
 /*
