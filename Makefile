@@ -86,9 +86,9 @@ $(B)/obj/persist/own_init_bytes.o: persist/own_init_bytes.S $(B)/init
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -DOWN_INIT='"$(B)/init"' -c -o $@ $<
 
-# Those parts of it that do no I/O are tested like the others.
-INIT_PURE := $(addprefix persist/init/,cmdline.c conf.c fstab.c super.c text.c)
-$(filter $(B)/tests/test_init_%,$(TESTS)): $(INIT_PURE:%.c=$(B)/obj/%.o)
+# What of it can be tested without being process 1.
+INIT_TESTED := $(addprefix persist/init/,cmdline.c conf.c device.c files.c fstab.c say.c super.c text.c)
+$(filter $(B)/tests/test_init_%,$(TESTS)): $(INIT_TESTED:%.c=$(B)/obj/%.o)
 
 $(B)/tests/%: tests/unit/%.c $(TEST_LIB:%.c=$(B)/obj/%.o) $(B)/liblivestick.a
 	$(call say,TEST,$@)

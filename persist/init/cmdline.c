@@ -45,6 +45,7 @@ static bool is_session(const char *s)
 
 static bool set_session(struct cmdline *c, const char *value)
 {
+	c->session[0] = '\0';
 	if (!*value || strcmp(value, "resume") == 0)
 		value = "default";
 	return is_session(value) && text_copy(c->session, sizeof(c->session), value);

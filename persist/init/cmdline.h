@@ -14,7 +14,7 @@
 struct cmdline {
 	char boot[40], data[40]; /* livestick.boot=, livestick.data=: UUIDs; "": absent */
 	char from[256];          /* from=: "" or a clean path */
-	char session[64];        /* perchdir= */
+	char session[64];        /* perchdir=; "": not the name of a session */
 	char init[256];          /* init=; "": absent */
 	char load[1024], noload[1024];
 	bool perch, toram, debug;

@@ -50,8 +50,11 @@ static int mount_data(struct run *run, const char *node)
 	return r;
 }
 
-/* A full DATA is told, and no reason not to start: the user has to get at it to make room. */
-static int look_at_room(void)
+/*
+ * A full DATA is told, and no reason not to start: the user has to get at it to make room. A snapshot's room is
+ * reserved already, and looked at later.
+ */
+static int look_at_room(const struct run *run)
 {
 	struct statvfs v;
 	u64 room, size;
@@ -63,6 +66,8 @@ static int look_at_room(void)
 		say_kernels_words("EXT4-fs");
 		return -EROFS;
 	}
+	if (run->conf.kind == UNION_SNAPSHOT)
+		return 0;
 	room = (u64)v.f_bavail * v.f_frsize;
 	size = (u64)v.f_blocks * v.f_frsize;
 	if (room < FULL_BYTES || room < size / 100 * FULL_PERCENT) {
@@ -125,7 +130,7 @@ static int open_saved(struct run *run)
 	if (r == 0)
 		r = mount_data(run, node);
 	if (r == 0)
-		r = look_at_room();
+		r = look_at_room(run);
 	return r ? r : open_session(run);
 }
 

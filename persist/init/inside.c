@@ -150,6 +150,7 @@ void inside_shell(struct run *run, const char *console)
 	if (pid == 0)
 		shell_on(console);
 	r = pid < 0 ? -errno : wait_for(pid);
+	say_reopen();
 	if (r == 127 || r < 0)
 		say("no shell could be started");
 	close_tree();

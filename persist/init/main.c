@@ -99,6 +99,8 @@ static int read_settings(struct run *run)
 	say_open(run->cmdline.debug);
 	if (run->cmdline.wrong)
 		say("the value of %s= cannot be used", run->cmdline.wrong);
+	if (run->cmdline.wrong && strcmp(run->cmdline.wrong, "from") == 0)
+		return -EINVAL; /* another system would start */
 	len = file_read("/livestick.conf", run->conf_text, sizeof(run->conf_text));
 	if (len < 0 || (size_t)len == sizeof(run->conf_text) - 1)
 		text_add(&why, "%s", len < 0 ? strerror((int)-len) : "too long");

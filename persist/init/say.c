@@ -18,6 +18,11 @@ static size_t n_consoles;
 static bool debugging;
 static int dev = -1; /* the directory /dev, for when we have another root */
 
+static void open_console(struct console *c)
+{
+	c->fd = open(c->path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+}
+
 static void add_console(const char *name)
 {
 	struct console *c = &consoles[n_consoles];
@@ -25,7 +30,7 @@ static void add_console(const char *name)
 	if (n_consoles == SAY_CONSOLES)
 		return;
 	snprintf(c->path, sizeof(c->path), "/dev/%s", name);
-	c->fd = open(c->path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+	open_console(c);
 	if (c->fd >= 0)
 		n_consoles++;
 }
@@ -48,6 +53,21 @@ void say_open(bool debug)
 	}
 	if (n_consoles == 0)
 		add_console("console");
+}
+
+void say_reopen(void)
+{
+	int fd = open("/dev/console", O_RDWR | O_NOCTTY | O_CLOEXEC);
+
+	for (int i = 0; fd >= 0 && i < 3; i++)
+		dup2(fd, i);
+	if (fd > 2)
+		close(fd);
+	for (size_t i = 0; i < n_consoles; i++) {
+		if (consoles[i].fd >= 0)
+			close(consoles[i].fd);
+		open_console(&consoles[i]);
+	}
 }
 
 /* A console that takes nothing for a second, a serial line that waits for its other end, is given up for this line. */

@@ -13,6 +13,10 @@
 /* Opens the consoles; /dev, /sys are mounted. Before it, say() writes to the console that the kernel gave us. */
 void say_open(bool debug);
 
+/* Opens them anew: when a session leader with one of them as its terminal ends, the kernel hangs up all who have it
+ * open. */
+void say_reopen(void);
+
 void say(const char *fmt, ...) PRINTF_LIKE(1, 2);
 /* Only with "debug" among the kernel's arguments. */
 void say_debug(const char *fmt, ...) PRINTF_LIKE(1, 2);

@@ -126,6 +126,12 @@ static int make_store(const struct run *run, const struct origin *o, const struc
 	r = room_for_store(run, store_size(o->size), &size);
 	if (r < 0)
 		return r;
+	if (size < store_size(o->size)) {
+		TEXT(words, 32);
+
+		text_add_size(&words, size);
+		say("there is room for %s of changes only", words.s);
+	}
 	fd = open(new.s, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -errno;
@@ -163,12 +169,24 @@ static int put_aside(const struct store *s)
 	return -EEXIST;
 }
 
-/* Returns 0 when the user wants to begin anew (and the old store is put aside), else the letter, or -errno. */
-static int ask_for_new(struct run *run, const struct store *s, const char *letters)
+/* The question about a store that is of no use. With 'n' it is put aside when this returns. */
+static int ask_about(struct run *run, const struct origin *o, const struct store *s, const char *letters)
 {
-	char letter = ask(run, letters);
+	TEXT(some, 8);
+	u64 size;
+	char letter;
+	int r = 0;
 
-	return letter == 'n' ? put_aside(s) : letter;
+	for (; *letters; letters++) {
+		if (*letters == 'n' && room_for_store(run, store_size(o->size), &size) < 0)
+			say("there is no room for new changes beside the old ones");
+		else
+			text_add(&some, "%c", *letters);
+	}
+	letter = ask(run, some.s);
+	if (letter == 'n')
+		r = put_aside(s);
+	return r < 0 ? r : letter;
 }
 
 static bool is_made_on(const struct store *s, const struct origin *o)
@@ -178,27 +196,22 @@ static bool is_made_on(const struct store *s, const struct origin *o)
 	return file_read(s->origin, mark, sizeof(mark)) > 0 && strcmp(mark, o->mark) == 0;
 }
 
-/* Sees to it that there is a store, and that it belongs to the image. */
+/* Sees to it that there is a store, and that it belongs to the image. Else as look_at_device(). */
 static int open_store(struct run *run, const struct origin *o, const struct store *s)
 {
 	struct stat st;
 	bool is_there = lstat(s->path, &st) == 0;
-	int r = 0;
 
 	if (is_there && !S_ISREG(st.st_mode))
 		return -EINVAL;
 	if (is_there && !is_made_on(s, o)) {
 		say("the saved changes belong to another version of the system, and would make rubbish of this one");
-		r = ask_for_new(run, s, "cnr");
-		is_there = false;
+		return ask_about(run, o, s, "cnr");
 	}
-	if (r || is_there)
-		return r;
+	if (is_there)
+		return 0;
 	run->is_fresh = true;
-	r = make_store(run, o, s);
-	if (r == -ENOSPC)
-		say("there is not room enough for changes");
-	return r;
+	return make_store(run, o, s);
 }
 
 /* ---- the snapshot */
@@ -220,12 +233,11 @@ static int make_device(const struct run *run, const struct origin *o, const stru
 }
 
 /* 0: it may be used. 'n': the user wants to begin anew, the old store is put aside. Else a letter, or -errno. */
-static int look_at_device(struct run *run, const struct store *s)
+static int look_at_device(struct run *run, const struct origin *o, const struct store *s)
 {
 	struct dm_status status;
 	TEXT(words, 80);
 	int r = dm_snapshot_status(&status);
-	char letter;
 
 	if (r < 0)
 		return r;
@@ -238,14 +250,10 @@ static int look_at_device(struct run *run, const struct store *s)
 		say("the room for changes is nearly used up (%s), and when it is, all of them are lost", words.s);
 	else
 		say("the saved changes cannot be used: there was no room left for them, or they could not be written");
-	letter = ask(run, status.is_valid ? "cfnr" : "cnr");
-	if (letter == 'f')
-		return 0;
-	if (letter == 'n') {
+	r = ask_about(run, o, s, status.is_valid ? "cfnr" : "cnr");
+	if (r == 'n')
 		snapshot_undo();
-		r = put_aside(s);
-	}
-	return r < 0 ? r : letter;
+	return r == 'f' ? 0 : r;
 }
 
 static int mount_device(const struct run *run)
@@ -267,7 +275,7 @@ static int try_mount(struct run *run, const struct origin *o, const struct store
 	if (r == 0)
 		r = make_device(run, o, s);
 	if (r == 0 && run->saving)
-		r = look_at_device(run, s);
+		r = look_at_device(run, o, s);
 	if (r == 0)
 		r = check_ext(run, "the system with its changes", DM_NODE);
 	return r ? r : mount_device(run);

@@ -66,8 +66,8 @@ void text_add_size(struct text *t, u64 bytes)
 		u++;
 	}
 	if (bytes / scale < 100)
-		text_add(t, "%u.%u %s", (unsigned)(bytes / scale), (unsigned)(bytes % scale / (scale / 10 + 1)),
-		         unit[u]);
+		text_add(t, "%u.%u %s", (unsigned)(bytes / scale),
+		         (unsigned)(bytes % scale / (scale / 1024) * 10 / 1024), unit[u]);
 	else
 		text_add(t, "%u %s", (unsigned)(bytes / scale), unit[u]);
 }

@@ -189,7 +189,7 @@ missing() {
     start --answer 'one letter .c, r, s, b.' s --answer '# $' 'ls -d /sys/block/sd?; cat /etc/layer; exit' \
         --answer 'one letter .c, r, s, b.' c --cmd 'cat /proc/mounts' --shutdown >first
     said | grep -q 'DATA of the stick is not there: no file system has the UUID 00000000-'
-    said | grep -q ' sda: 105 MiB, QEMU QEMU HARDDISK'
+    said | grep -q ' sda: 106 MiB, QEMU QEMU HARDDISK'
     said | grep -q " sda1: 64.0 MiB, vfat $BOOT"
     said | grep -q " sda2: 40.0 MiB, ext4 $DATA"
     grep -a -q '^of the top' console
@@ -208,7 +208,7 @@ missing() {
 
 # Blocks of one image: saved, also when the plug was pulled; a store that belongs to another image; one that is spoilt.
 snapshot() {
-    local block
+    local block DATA_SIZE=163840
     stick snapshot
     menu perch
     start --cmd 'cat /proc/mounts; cat /etc/fstab /etc/extra' --cmd 'echo kept >/root/kept' >first
@@ -234,7 +234,7 @@ snapshot() {
     cp "$kit/root.ext2" other.ext2
     tune2fs -L other other.ext2
     mcopy -o -i "$(boot_at)" other.ext2 ::/live/root.ext2
-    start --answer 'one letter .c, n, r, s, b.' n --cmd 'cat /proc/mounts; ls /run/livestick/data/changes/default' --cmd '! ls /root/kept' \
+    start --answer 'one letter .c, n, r, s, b.' n --cmd 'cat /proc/mounts; ls -1 /run/livestick/data/changes/default' --cmd '! ls /root/kept' \
         --shutdown >fourth
     said | grep -q 'belong to another version of the system'
     grep -qx snapshot.img.old-1 fourth
