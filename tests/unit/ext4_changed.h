@@ -234,4 +234,110 @@ UNUSED static void save(const char *path, const u8 *mem, u64 size)
 	close(fd);
 }
 
+/* ---- one volume on which updates follow each other */
+
+UNUSED static void load(const char *path, u8 *mem, u64 size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0 || pread(fd, mem, size, 0) != (ssize_t)size)
+		test_fail(__FILE__, __LINE__, "%s: cannot be read", path);
+	close(fd);
+}
+
+/* A volume in memory with what is on the shelf, as ext4.h makes it. */
+struct stick {
+	u8 *mem;
+	u64 size; /* of the volume; it begins at START */
+	struct flat flat;
+	struct shelf shelf;
+	char *path; /* of the image file for the judges */
+};
+
+UNUSED static void stick_free(struct stick *s)
+{
+	free(s->mem);
+	free(s->path);
+	shelf_free(&s->shelf);
+}
+
+#define AUTO_STICK CLEANUP(stick_free)
+
+UNUSED static void make_stick(struct stick *s, u64 size)
+{
+	struct ext4_options o = loader_options(size);
+	struct volume_files v = { 0 };
+	AUTO_MADE struct made m = { 0 };
+	AUTO_ERR struct err e = { 0 };
+
+	s->size = size;
+	s->mem = xcalloc(1, START + size);
+	memset(s->mem, 0xa5, START + size);
+	s->flat = flat_over(s->mem, START + size);
+	s->path = sandbox_path("updated.img");
+	for (size_t i = 0; i < s->shelf.n; i++)
+		add_versioned(&v, &s->shelf.text[i]);
+	m = make(&o, &v);
+	CHECK_OK(writelist_run(m.w, &s->flat.d, NULL, &e), &e);
+	volume_files_free(&v);
+}
+
+/* All judges agree that the volume is sound and holds the shelf. */
+UNUSED static void check_stick(struct stick *s, int line)
+{
+	char why[256];
+
+	if (!holds_exactly(s->mem + START, s->size, &s->shelf, why))
+		test_fail(__FILE__, line, "%s", why);
+	save(s->path, s->mem, START + s->size);
+	if (sandbox_run("e2fsck -fn '%s" OFFSET "'", s->path) != 0)
+		test_fail(__FILE__, line, "e2fsck: %s", sandbox_said());
+}
+
+#define CHECK_STICK(s) check_stick(s, __LINE__)
+
+UNUSED static void apply(struct stick *s, struct change *c, int line)
+{
+	AUTO_ERR struct err e = { 0 };
+
+	if (change_run(c, &s->flat.d, START, s->size, &e) < 0)
+		test_fail(__FILE__, line, "%s", e.text);
+	for (size_t i = 0; i < c->n_remove; i++)
+		shelf_drop(&s->shelf, c->remove[i]);
+	for (size_t i = 0; i < c->n_put; i++)
+		shelf_put(&s->shelf, c->put[i].path, c->put[i].size, c->put[i].version);
+	check_stick(s, line);
+}
+
+/* Runs it and gives back what it said; nothing may be written when it fails. */
+UNUSED static int try(struct stick *s, struct change *c, struct err *e)
+{
+	AUTO_FREE u8 *before = xcalloc(1, START + s->size);
+	int r;
+
+	memcpy(before, s->mem, START + s->size);
+	r = change_run(c, &s->flat.d, START, s->size, e);
+	if (r < 0 && memcmp(before, s->mem, START + s->size) != 0)
+		test_fail(__FILE__, __LINE__, "something was written");
+	return r;
+}
+
+/* Changes the volume as debugfs does. */
+PRINTF_LIKE(2, 3) UNUSED static void by_debugfs(struct stick *s, const char *fmt, ...)
+{
+	AUTO_FREE char *script = sandbox_path("script");
+	FILE *f = fopen(script, "we");
+	va_list ap;
+
+	va_start(ap, fmt);
+	vfprintf(f, fmt, ap);
+	va_end(ap);
+	fclose(f);
+	save(s->path, s->mem, START + s->size);
+	CHECK_U64(sandbox_run("debugfs -w -f %s '%s" OFFSET "'", script, s->path), 0);
+	load(s->path, s->mem, START + s->size);
+}
+
+#define APPLY(s, c) apply(s, c, __LINE__)
+
 #endif

@@ -229,15 +229,6 @@ static void run_again(struct scene *s, const char *where, bool fsck_too)
 	munmap(copy, AREA(s));
 }
 
-static void load(const char *path, u8 *mem, u64 size)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0 || pread(fd, mem, size, 0) != (ssize_t)size)
-		test_fail(__FILE__, __LINE__, "%s: cannot be read", path);
-	close(fd);
-}
-
 /* e2fsck mends the state, and all that must be there still is. Then the update reaches what is wanted. */
 static void fsck_state(struct scene *s, const char *where)
 {
