@@ -188,7 +188,7 @@ J_UNUSED static bool j_copy(void *ctx, struct j_extent x)
 	return true;
 }
 
-/* All bytes of a file; the caller frees. */
+/* The first `size` bytes of a file; the caller frees. */
 J_UNUSED static u8 *j_content(const struct judge *j, const u8 *inode, u64 size)
 {
 	struct judge quiet = *j;

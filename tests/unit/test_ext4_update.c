@@ -537,11 +537,6 @@ TEST(other_names_links_and_attributes)
 	fsck(s.path);
 }
 
-static bool can_mount(const char *dir)
-{
-	return geteuid() == 0 && sandbox_run("mkdir -p %s && mount -t tmpfs none %s && umount %s", dir, dir, dir) == 0;
-}
-
 /* The kernel makes an index of hashes, files with holes and in pieces, and a block of attributes that files share. */
 TEST(what_the_kernel_wrote)
 {

@@ -129,14 +129,20 @@ static void set_groups(struct scene *s)
 
 static void report(const struct scene *s, const char *what)
 {
-	printf("# %s, %s: %llu states, %llu bad, %llu runs again, %llu e2fsck\n", s->name, what,
-	       (unsigned long long)s->n_states, (unsigned long long)s->n_bad, (unsigned long long)s->n_again,
-	       (unsigned long long)s->n_fscked);
+	printf("# %s, %s: %llu states, %llu bad; %llu runs again, %llu cut again, %llu e2fsck, %llu mounted\n", s->name,
+	       what, (unsigned long long)s->n_states, (unsigned long long)s->n_bad, (unsigned long long)s->n_again,
+	       (unsigned long long)s->n_twice, (unsigned long long)s->n_fscked, (unsigned long long)s->n_mounted);
 }
 
 static void enumerate(void (*set)(struct scene *s), unsigned fsck_every, unsigned again_every)
 {
-	struct scene s = { .fsck_every = fsck_every, .again_every = again_every, .grub_every = 5 * fsck_every };
+	struct scene s = {
+		.fsck_every = fsck_every,
+		.again_every = again_every,
+		.twice_every = 3 * again_every + 2,
+		.grub_every = 5 * fsck_every + 1,
+		.kernel_every = 3 * fsck_every + 1,
+	};
 
 	set(&s);
 	lay_out_scene(&s);
@@ -228,7 +234,13 @@ static void break_at(struct scene *s, size_t i, struct killed *k)
 
 static void break_all(void (*set)(struct scene *s), struct killed *k, size_t n)
 {
-	struct scene s = { .fsck_every = UINT32_MAX, .again_every = UINT32_MAX, .grub_every = UINT32_MAX };
+	struct scene s = {
+		.fsck_every = UINT32_MAX,
+		.again_every = UINT32_MAX,
+		.twice_every = UINT32_MAX,
+		.grub_every = UINT32_MAX,
+		.kernel_every = UINT32_MAX,
+	};
 
 	set(&s);
 	lay_out_scene(&s);
