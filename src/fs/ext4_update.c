@@ -14,7 +14,7 @@ static void close_update(struct updater *u)
 		ext4_body_free(&x->node[i].made);
 		free(x->node[i].name);
 	}
-	for (size_t i = 0; x->put && i < x->wanted->put.n; i++)
+	for (size_t i = 0; i < x->n_put; i++)
 		ext4_body_free(&x->put[i].body);
 	for (size_t i = 0; i < N_PHASES; i++) {
 		for (size_t k = 0; k < x->phase[i].n; k++)
@@ -76,7 +76,7 @@ static void set_numbers(struct ext4_update *x)
 	struct update_numbers *n = &x->u.numbers;
 
 	n->free_after = ext4_blocks_free(x) * EXT4_BLOCK;
-	for (size_t i = 0; i < x->wanted->put.n; i++) {
+	for (size_t i = 0; i < x->n_put; i++) {
 		u64 bytes = align_up(x->wanted->put.file[i].size, EXT4_BLOCK);
 
 		if (x->put[i].how == HOW_KEEP || x->wanted->put.file[i].is_hole)
@@ -137,7 +137,7 @@ static int emit(struct updater *u, struct err *e)
 		for (size_t k = 0; k < x->phase[i].n; k++)
 			writelist_add_memory(w, x->start + x->phase[i].piece[k].off, x->phase[i].piece[k].data,
 			                     x->phase[i].piece[k].len);
-		for (size_t k = 0; i == PHASE_DATA && k < x->wanted->put.n; k++)
+		for (size_t k = 0; i == PHASE_DATA && k < x->n_put; k++)
 			add_content(x, k, w);
 		r = update_add_phase(u, x->phase[i].name, w, e);
 	}

@@ -185,7 +185,7 @@ static int read_dir(struct reading *d, struct err *e)
 		if (err > 0 && err < 4096)
 			return ext4_lib_failed(d->x, err, "directory", e);
 		if (err)
-			return damaged(d, "cannot be read: its checksum is wrong", e);
+			return damaged(d, "cannot be read: its checksum or an entry is wrong", e);
 		r = read_block(d, (u8 *)block, e);
 		run += i + 1 == at->in_file + at->length;
 	}

@@ -251,8 +251,12 @@ static int write_super(struct ext4_update *x, struct err *e)
 
 int ext4_write_maps(struct ext4_update *x, struct err *e)
 {
-	errcode_t err = ext2fs_write_bitmaps(x->fs);
+	errcode_t err;
 
+	/* They may differ from what is on the medium although nobody changed them: an interrupted update did. */
+	ext2fs_mark_bb_dirty(x->fs);
+	ext2fs_mark_ib_dirty(x->fs);
+	err = ext2fs_write_bitmaps(x->fs);
 	if (!err)
 		err = ext2fs_flush2(x->fs, EXT2_FLAG_FLUSH_NO_SYNC);
 	return err ? ext4_lib_failed(x, err, "bitmaps", e) : write_super(x, e);

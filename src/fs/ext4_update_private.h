@@ -111,6 +111,7 @@ struct ext4_update {
 
 	struct volume_update *wanted;
 	struct ext4_put *put;
+	size_t n_put;
 	struct ext4_phase phase[N_PHASES];
 	u64 next; /* block where the search for free ones goes on */
 };

@@ -300,7 +300,7 @@ static int check_room(const struct ext4_update *x, struct err *e)
 {
 	u64 need = 0, have = ext4_blocks_free(x);
 
-	for (size_t i = 0; i < x->wanted->put.n; i++) {
+	for (size_t i = 0; i < x->n_put; i++) {
 		u64 n = blocks_wanted(x, i);
 
 		need = n > UINT64_MAX / EXT4_BLOCK - need ? UINT64_MAX / EXT4_BLOCK : need + n;
@@ -332,7 +332,7 @@ static int step_data(struct ext4_update *x, struct err *e)
 {
 	int r = check_room(x, e);
 
-	for (size_t i = 0; i < x->wanted->put.n && r == 0; i++)
+	for (size_t i = 0; i < x->n_put && r == 0; i++)
 		r = place_file(x, i, e);
 	if (r == 0)
 		r = make_dirs(x, true, e);
@@ -389,7 +389,7 @@ static int step_chain(struct ext4_update *x, struct err *e)
 
 	for (size_t i = x->n_found; i < x->n_nodes && r == 0; i++)
 		r = write_new_inode(x, i, e);
-	for (size_t i = 0; i < x->wanted->put.n && r == 0; i++) {
+	for (size_t i = 0; i < x->n_put && r == 0; i++) {
 		const struct volume_file *f = &x->wanted->put.file[i];
 
 		if (x->put[i].node >= x->n_found && f->selinux)
@@ -410,7 +410,7 @@ static int step_fill(struct ext4_update *x, struct err *e)
 {
 	int r = 0;
 
-	for (size_t i = 0; i < x->wanted->put.n && r == 0; i++)
+	for (size_t i = 0; i < x->n_put && r == 0; i++)
 		if (x->put[i].how == HOW_NEW || x->put[i].how == HOW_REPLACE)
 			r = fill_file(x, i, e);
 	for (size_t i = 0; i < x->n_found && r == 0; i++)
@@ -470,7 +470,7 @@ static int bring_in(struct ext4_update *x, struct ext4_body **old, size_t *n_old
 	if (r == 0)
 		r = step_fill(x, e);
 	end_step(x, PHASE_FILL);
-	for (size_t i = 0; i < x->wanted->put.n; i++)
+	for (size_t i = 0; i < x->n_put; i++)
 		if (x->put[i].how == HOW_REPLACE)
 			ext4_give_back(x, &x->node[x->put[i].node].body);
 	give_back_all(x, old, n_old);

@@ -347,6 +347,7 @@ int ext4_want(struct ext4_update *x, struct err *e)
 	int r;
 
 	x->put = xcalloc(put->n, sizeof(*x->put));
+	x->n_put = put->n;
 	set_time(x);
 	r = mark_wanted(x, e);
 	for (size_t i = 0; i < x->wanted->n_remove && r == 0; i++)
