@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Each phase changes the FAT and the directories in memory, and writes the sectors that are not any more as the phase
- * before left them.
+ * before left them. Two of them would do no harm together: chains that nothing leads to are lost, with or without
+ * their data. But writing data takes minutes, and whoever pulls the stick then shall not lose the room as well.
  */
 #include "src/fs/fat_update_private.h"
 
@@ -149,9 +150,9 @@ static void unlink_phase(struct fat_updater *f, struct writelist *w)
 		emit_fsinfo(f, UNKNOWN, w);
 }
 
-/* ---- 2. clusters of what has gone or belonged to nobody; the rest of long names */
+/* ---- 2. clusters of what has gone or belonged to nobody are free, the rest of long names goes */
 
-static void free_phase(struct fat_updater *f, struct writelist *w)
+static void free_all(struct fat_updater *f)
 {
 	for (size_t i = 1; i < f->t.n; i++)
 		if (is_top_of_what_goes(f, i))
@@ -164,11 +165,9 @@ static void free_phase(struct fat_updater *f, struct writelist *w)
 	for (u32 c = FIRST_CLUSTER; fat_is_cluster(f, c); c++)
 		if (!bit_get(f->t.used, c) && fat_get(f->table, c) != BAD_CLUSTER)
 			set_link(f, c, 0);
-	emit_dirs(f, w);
-	emit_table(f, w);
 }
 
-/* ---- 3. data; directories that nobody can reach yet; pieces of long names that belong to nobody yet */
+/* ---- and data; directories that nobody can reach yet; pieces of long names that belong to nobody yet */
 
 static void emit_stretches(const struct fat_updater *f, const struct volume_file *file, const struct stretch *s,
                            size_t n, struct writelist *w)
@@ -297,6 +296,7 @@ static bool is_entering(const struct fat_updater *f, size_t node)
 
 static void data_phase(struct fat_updater *f, struct writelist *w)
 {
+	free_all(f);
 	for (size_t i = 0; i < f->n_items; i++)
 		if (f->fate[f->item[i].node] == FATE_STAYS)
 			fat_dir_grow(f, dir_of(f, f->old[f->item[i].node]), &f->item[i]);
@@ -305,6 +305,7 @@ static void data_phase(struct fat_updater *f, struct writelist *w)
 	for (size_t i = 0; i < f->tree.n; i++)
 		if (is_entering(f, i))
 			put_entering(f, i, false);
+	emit_table(f, w);
 	emit_dirs(f, w);
 	emit_new_dirs(f, w);
 	for (size_t i = 0; i < f->tree.n; i++)
@@ -312,7 +313,7 @@ static void data_phase(struct fat_updater *f, struct writelist *w)
 			emit_file(f, i, w);
 }
 
-/* ---- 4. chains of what comes, which nothing leads to yet */
+/* ---- 3. chains of what comes, which nothing leads to yet */
 
 static void chain_phase(struct fat_updater *f, struct writelist *w)
 {
@@ -330,7 +331,7 @@ static void chain_phase(struct fat_updater *f, struct writelist *w)
 	emit_table(f, w);
 }
 
-/* ---- 5. entries of what comes; directories reach their new clusters */
+/* ---- 4. entries of what comes; directories reach their new clusters */
 
 /* One entry, in one sector: it leads to the new chain, or to the old one. */
 static void replace_entry(struct fat_updater *f, size_t node)
@@ -374,7 +375,7 @@ static void enter_phase(struct fat_updater *f, struct writelist *w)
 		emit_fsinfo(f, f->free_after, w);
 }
 
-/* ---- 6. old chains of what was replaced */
+/* ---- 5. old chains of what was replaced */
 
 static void release_phase(struct fat_updater *f, struct writelist *w)
 {
@@ -397,8 +398,8 @@ static const struct {
 	const char *name;
 	void (*fill)(struct fat_updater *f, struct writelist *w);
 } phases[] = {
-	{ "unlink", unlink_phase }, { "free", free_phase },   { "data", data_phase },
-	{ "chain", chain_phase },   { "enter", enter_phase }, { "release", release_phase },
+	{ "unlink", unlink_phase }, { "data", data_phase },       { "chain", chain_phase },
+	{ "enter", enter_phase },   { "release", release_phase },
 };
 
 static bool moves_clusters(const struct fat_updater *f)

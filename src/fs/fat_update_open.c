@@ -18,6 +18,12 @@ static bool is_power_of_two(u32 n)
 	return n && (n & (n - 1)) == 0;
 }
 
+/* Bytes; a volume with few sectors may count them in the older field. */
+static u64 volume_size(const u8 *b)
+{
+	return (u64)(get_le16(b + 19) ? get_le16(b + 19) : get_le32(b + 32)) * get_le16(b + 11);
+}
+
 /* What must be true before anything else can be asked. */
 static int check_kind(const struct fat_updater *f, const u8 *b, u64 size, struct err *e)
 {
@@ -36,7 +42,7 @@ static int check_kind(const struct fat_updater *f, const u8 *b, u64 size, struct
 		return fail(e, -ENOTSUP,
 		            "%s: the FAT volume is of a kind that nobody makes (%u FATs, flags %#x, version %#x)", name,
 		            b[16], get_le16(b + 40), get_le16(b + 42));
-	if ((u64)get_le32(b + 32) * ss > size)
+	if (volume_size(b) > size)
 		return fat_damaged(f, "boot sector", "the volume is larger than its partition", e);
 	return 0;
 }
@@ -44,7 +50,7 @@ static int check_kind(const struct fat_updater *f, const u8 *b, u64 size, struct
 static int take_geometry(struct fat_updater *f, const u8 *b, struct err *e)
 {
 	u32 ss = get_le16(b + 11);
-	u64 total = (u64)get_le32(b + 32) * ss, head = (u64)get_le16(b + 14) * ss, clusters;
+	u64 total = volume_size(b), head = (u64)get_le16(b + 14) * ss, clusters;
 
 	f->n_fats = b[16];
 	f->media = b[21];

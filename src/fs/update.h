@@ -15,10 +15,11 @@
  * A volume is opened for one update; the next one opens it again and sees what is there then.
  *
  * What a phase may hold is the file system's matter. Together they keep this order, with a flush between any two:
- * entries of what goes; their blocks; the data of what comes, with directories nobody can reach yet; the blocks it
- * takes; the entries of what comes; the blocks of what was replaced. So at each moment no entry leads to what is not
- * written or not allocated, and no block is free while an entry leads to it, whatever of the writes since the last
- * flush has reached the medium. A sector of the device is the only thing that is written whole or not at all.
+ * entries of what goes; its blocks are free, and the data of what comes is written, with directories that nobody can
+ * reach yet; the blocks of what comes are taken; its entries; the blocks of what was replaced are free. So at each
+ * moment no entry leads to what is not written or not allocated, and no block is free while an entry leads to it,
+ * whatever of the writes since the last flush has reached the medium. A sector of the device is the only thing that is
+ * written whole or not at all.
  *
  * What may be left by a loss of power: the files named in the update, each in its old state, its new one, or not
  * there; blocks that belong to nobody, and other leftovers which opening tells (`leftover`) and the next update mends.
