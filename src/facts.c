@@ -105,7 +105,9 @@ static void forget_warnings(struct facts *f, size_t n)
 /* NULL: no family, and no system image that our own initrd could start. */
 static int choose_family(struct facts *f, const struct facts_options *o, struct err *e)
 {
-	const struct family *detected = family_detect(&f->family_facts), *other;
+	/* All live systems but ours need an initrd of theirs. */
+	bool has_initrd = !f->menu.n || default_entry(&f->menu)->n_initrds;
+	const struct family *detected = has_initrd ? family_detect(&f->family_facts) : NULL, *other;
 	const char *name = o->initrd == INITRD_OWN ? family_own.name : o->family;
 	int r = 0;
 

@@ -5,8 +5,8 @@
 
 #include "persist/own_init.h"
 
-/* Smaller than any root file system; a tree of many small files is not read from one end to the other. */
-#define IMAGE_MIN (64 * KIB)
+/* Smaller than any file system; a tree of many small files is not read from one end to the other. */
+#define IMAGE_MIN (4 * KIB)
 
 struct search {
 	const struct source *source;

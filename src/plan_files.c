@@ -243,7 +243,8 @@ static void walk(struct choice *c, const struct node *dir)
 static void find_dirs(struct choice *c)
 {
 	const struct source *s = c->plan->facts->source;
-	const struct node *config = source_find(s, c->plan->facts->menu_path);
+	const char *menu = c->plan->facts->menu_path;
+	const struct node *config = menu ? source_find(s, menu) : NULL;
 
 	c->menu_dir = config ? config->parent : NULL;
 	c->efi_dir = source_find(s, "/EFI");

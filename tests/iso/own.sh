@@ -53,8 +53,8 @@ make_debootstrap() {
     command -v debootstrap >/dev/null || die "missing: debootstrap (package debootstrap)"
     debootstrap --variant=minbase --include=sysvinit-core,e2fsprogs,procps,kmod "$suite" "$fs" "$(mirror "$suite")" >&2
     rm -rf "$fs"/var/cache/apt/* "$fs"/var/lib/apt/lists/* "$fs"/usr/share/{doc,man,locale}/*
-    cp -a "$root/lib/modules/$kernel" "$fs/lib/modules/" 2>/dev/null ||
-        { mkdir -p "$fs/lib/modules"; cp -a "$root/lib/modules/$kernel" "$fs/lib/modules/"; }
+    mkdir -p "$fs/lib/modules"
+    cp -a "$root/lib/modules/$kernel" "$fs/lib/modules/"
     cp "$root/boot/config-$kernel" "$fs/boot/"
     echo "$release" >"$fs/etc/livestick-release"
     echo 'T0:2345:respawn:/sbin/getty -n -l /bin/bash -L ttyS0 115200 vt100' >>"$fs/etc/inittab"
