@@ -1,33 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Families that keep little or nothing by themselves, or of which little is known: Alpine, NixOS, genkernel, Knoppix,
+/* Families that keep little or nothing by themselves, or of which little is known: NixOS, genkernel, Knoppix,
  * Mageia, Ubuntu Core. */
 #include "tests/unit/family_case.h"
-
-/* ---- Alpine */
-
-TEST(alpine)
-{
-	static const struct args_row row[] = {
-		{ ALPINE_ARGS, "", false, "quiet modules=loop,squashfs,sd-mod,usb-storage,ext4" },
-		{ ALPINE_ARGS, "", true, "quiet modules=loop,squashfs,sd-mod,usb-storage,ext4" },
-		{ "modules=loop,squashfs,ext4 quiet", "", false, "modules=loop,squashfs,ext4 quiet" },
-		{ "modules=sd-mod,ext4fs quiet", "", false, "modules=sd-mod,ext4fs quiet" },
-		{ "quiet  splash", "", false, "quiet splash" },
-		{ "", "", false, "" },
-	};
-	AUTO_MEDIA struct media m = media_make(ALPINE_TREE, ALPINE_INITRD, ALPINE_ARGS);
-	AUTO_MEDIA struct media tree = media_make(ALPINE_TREE, NULL, "quiet");
-	AUTO_MEDIA struct media none = media_make("mkdir apks", ALPINE_INITRD, "quiet");
-
-	CHECK_ARGS(&family_alpine, &m, row);
-	CHECK_U64(family_alpine.score(media_facts(&m)), 100);
-	CHECK_U64(family_alpine.score(media_facts(&tree)), 50);
-	CHECK_U64(family_alpine.score(media_facts(&none)), 80);
-	CHECK_SAYS(family_alpine.version, &m, "mkinitfs 3.10.1-r0");
-	CHECK_SAYS(family_alpine.refuse, &m, NULL);
-	CHECK_SAYS(family_alpine.refuse, &none, "no file /apks/.boot_repository");
-	CHECK(family_alpine.keeps_nothing && family_alpine.limits[0]);
-}
 
 /* ---- NixOS */
 
