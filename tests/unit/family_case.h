@@ -12,14 +12,14 @@
 
 extern const struct family family_linux_live, family_minios, family_porteus, family_liveslak, family_liveslak_old,
     family_antix, family_puppy, family_easyos, family_tinycore, family_alpine, family_alpine_plain, family_nixos,
-    family_genkernel, family_knoppix, family_knoppix_plain, family_mageia, family_ubuntu_core;
+    family_genkernel, family_genkernel_plain, family_knoppix, family_knoppix_plain, family_mageia, family_ubuntu_core;
 
 /* As they may stand in the table. */
 static const struct family *const case_families[] = {
-	&family_minios,        &family_easyos,       &family_ubuntu_core, &family_linux_live,   &family_porteus,
-	&family_liveslak,      &family_antix,        &family_puppy,       &family_liveslak_old, &family_tinycore,
-	&family_alpine,        &family_nixos,        &family_mageia,      &family_genkernel,    &family_knoppix,
-	&family_knoppix_plain, &family_alpine_plain,
+	&family_minios,        &family_easyos,       &family_ubuntu_core,     &family_linux_live,   &family_porteus,
+	&family_liveslak,      &family_antix,        &family_puppy,           &family_liveslak_old, &family_tinycore,
+	&family_alpine,        &family_nixos,        &family_mageia,          &family_genkernel,    &family_knoppix,
+	&family_knoppix_plain, &family_alpine_plain, &family_genkernel_plain,
 };
 
 #define BOOT_UUID "1234-ABCD"

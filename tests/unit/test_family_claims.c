@@ -56,6 +56,8 @@ static const struct {
 	{ ALPINE_TREE, NULL, "quiet", "alpine-plain" },
 	{ NIXOS_TREE, NULL, NIXOS_INIT " root=LABEL=nixos-24.11-x86_64", "nixos" },
 	{ GENTOO_TREE, GENTOO_INITRD, GENTOO_ARGS, "genkernel" },
+	{ GENTOO_TREE, GENTOO_PLAIN, GENTOO_ARGS, "genkernel-plain" },
+	{ GENTOO_TREE, NULL, GENTOO_ARGS, "genkernel-plain" },
 	{ KNOPPIX_TREE, KNOPPIX_NEW, KNOPPIX_ARGS, "knoppix" },
 	{ KNOPPIX_TREE, NULL, KNOPPIX_ARGS, "knoppix-plain" },
 	{ MAGEIA_TREE, NULL, MAGEIA_ARGS, "mageia" },
