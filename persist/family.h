@@ -110,11 +110,12 @@ const char *family_initrd_match(const struct family_facts *f, const char *glob);
 /* Whether an entry of the menu has the token (see args.h). */
 bool family_any_has(const struct family_facts *f, const char *token);
 
-extern const struct family family_alpine, family_anaconda, family_antix, family_archiso, family_artix, family_casper,
-    family_debian_installer, family_dmsquash, family_easyos, family_genkernel, family_kaos, family_kiwi,
-    family_kiwi_plain, family_knoppix, family_knoppix_plain, family_linux_live, family_live_boot, family_liveslak,
-    family_liveslak_old, family_mageia, family_minios, family_miso, family_miso_plain, family_nixos, family_own,
-    family_porteus, family_puppy, family_tails, family_tinycore, family_ubuntu_core, family_windows;
+extern const struct family family_alpine, family_alpine_plain, family_anaconda, family_antix, family_archiso,
+    family_artix, family_casper, family_debian_installer, family_dmsquash, family_easyos, family_genkernel,
+    family_genkernel_plain, family_kaos, family_kiwi, family_kiwi_plain, family_knoppix, family_knoppix_plain,
+    family_linux_live, family_live_boot, family_liveslak, family_liveslak_old, family_mageia, family_minios,
+    family_miso, family_miso_plain, family_nixos, family_own, family_porteus, family_puppy, family_tails,
+    family_tinycore, family_ubuntu_core, family_windows;
 
 extern const struct family *const family_table[];
 extern const size_t family_table_size;
