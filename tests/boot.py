@@ -211,6 +211,15 @@ def main():
     for number in signal.SIGTERM, signal.SIGHUP, signal.SIGINT:
         signal.signal(number, lambda *_: sys.exit(1))
 
+    for _ in range(3):
+        try:
+            return attempt(opt)
+        except Again:
+            print("boot.py: the emulator's timer stood still, once more", file=sys.stderr)
+    return 1
+
+
+def attempt(opt):
     guest = Guest(opt.image, opt.timeout, opt.log, bus=opt.bus, firmware=opt.firmware, snapshot=opt.snapshot,
                   mem=opt.mem, sector_size=opt.sector_size)
     try:
