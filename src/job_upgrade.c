@@ -118,45 +118,7 @@ static int make_plan(struct upgrade_job *j, struct err *e)
 	return r < 0 ? fail_as(e, EXIT_REFUSED, r, "%s", j->request->source) : 0;
 }
 
-/* ---- everything is read once, before anything is written */
-
-#define PIECE MIB
-
-static int hash_file(struct volume_file *f, u8 *piece, struct progress *p, struct err *e)
-{
-	int r = 0;
-
-	for (u64 off = 0; r == 0 && off < f->size; off += PIECE) {
-		size_t len = (size_t)MIN(PIECE, f->size - off);
-
-		r = interrupted ? fail(e, -EINTR, "interrupted") : input_read(&f->input, off, piece, len, e);
-		if (r == 0) {
-			sha256_add(f->hash, piece, len);
-			progress_add(p, len);
-		}
-	}
-	f->hash = NULL; /* done with: the write need not do it again */
-	return r;
-}
-
-static int hash_source(struct upgrade_job *j, struct err *e)
-{
-	struct volume_files *files = &j->plan->boot_files;
-	AUTO_FREE u8 *piece = xcalloc(1, PIECE);
-	int r = 0;
-
-	progress_begin(j->request->progress, "read", content_bytes(&j->plan->slot_manifest));
-	for (size_t i = 0; r == 0 && i < files->n; i++)
-		if (files->file[i].hash)
-			r = hash_file(&files->file[i], piece, j->request->progress, e);
-	if (r == 0)
-		r = source_changed(j->facts.source, e);
-	progress_end(j->request->progress);
-	if (r < 0)
-		return fail_source(e, r, "%s", j->request->source);
-	manifest_text(&j->plan->slot_manifest);
-	return 0;
-}
+/* ---- what is there already */
 
 /* The same files as the system that starts: then there is nothing to do. */
 static int compare_systems(struct upgrade_job *j, struct err *e)
@@ -311,8 +273,8 @@ static int plan_update(struct upgrade_job *j, struct err *e)
 
 /* In this order; nothing is written by any of them. */
 static int (*const checks[])(struct upgrade_job *, struct err *) = {
-	read_source, open_target,     choose_slot,      check_family, make_plan,
-	hash_source, compare_systems, check_old_system, plan_update,
+	read_source,     open_target,      choose_slot, check_family, make_plan, upgrade_read_source_through,
+	compare_systems, check_old_system, plan_update,
 };
 
 int upgrade_job_prepare(const struct upgrade_request *q, struct upgrade_job *ret, struct err *e)

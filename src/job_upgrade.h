@@ -16,9 +16,10 @@
 struct upgrade_request {
 	const char *source, *target;
 	struct facts_options facts;
-	bool allow_fixed;   /* a drive that is not removable may be written */
-	bool family_change; /* a system of another family, which does not find what was saved */
-	bool in_place;      /* over the system that is there: for sticks with room for one */
+	bool allow_fixed;      /* a drive that is not removable may be written */
+	bool family_change;    /* a system of another family, which does not find what was saved */
+	bool in_place;         /* over the system that is there: for sticks with room for one */
+	bool ignore_checksums; /* the source's own, when they do not fit */
 	bool dry_run;
 	i64 time;              /* of what we make ourselves: seconds since 1970 */
 	bool time_from_source; /* it is the newest time in the source instead */

@@ -17,6 +17,7 @@ static const struct verb_option options[] = {
 	{ "family-change", NULL, "also a system of another family, which does not find what was saved" },
 	{ "family", "NAME", "take the live system to be of this family" },
 	{ "initrd", "own|source", "start the system by livestick's own initrd (when its own cannot), or never" },
+	{ "ignore-checksums", NULL, "also a system that differs from the checksums on its own medium" },
 	{ "allow-fixed", NULL, "also write a drive that is not removable; never the one the system runs from" },
 	{ "dry-run", NULL, "check everything, show what would be done, write nothing" },
 	TALK_OPTIONS,
@@ -31,6 +32,7 @@ static int set(void *state, const char *option, const char *value, struct err *e
 	} switches[] = {
 		{ "in-place", &s->request.in_place },
 		{ "family-change", &s->request.family_change },
+		{ "ignore-checksums", &s->request.ignore_checksums },
 		{ "allow-fixed", &s->request.allow_fixed },
 		{ "dry-run", &s->request.dry_run },
 	};
