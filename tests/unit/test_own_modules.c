@@ -223,7 +223,8 @@ static void check_real(struct asked *a)
 	check_order(a);
 	CHECK(is_before(a, "crc32c_generic", "ext4"));
 	CHECK(find(a, "jbd2")->is_needed && find(a, "usbcore")->is_needed && find(a, "scsi_mod")->is_needed);
-	CHECK(!find(a, "nvme")->is_needed && !find(a, "nvme-core")->is_needed && !find(a, "crc32c_generic")->is_needed);
+	CHECK(!find(a, "nvme")->is_needed && !find(a, "nvme-core")->is_needed);
+	CHECK(find(a, "crc32c_generic")->is_needed);
 	for (size_t i = 0; i < a->m.n; i++)
 		for (size_t k = 0; k < i; k++)
 			CHECK(strcmp(a->m.module[i].name, a->m.module[k].name) != 0);
@@ -362,7 +363,7 @@ static const char make_module[] =
 static const char all_modules[] =
     "module scsi '' && module usb-storage scsi && module sd_mod scsi && module xhci_pci '' && "
     "module ext4 '' && module loop '' && module squashfs '' && module overlay '' && "
-    "printf 'kernel/fs/proc/proc.ko\\n' >$d/modules.builtin";
+    "printf 'kernel/crypto/crc32c_generic.ko\\n' >$d/modules.builtin";
 
 static bool make(const char *more)
 {
@@ -464,7 +465,7 @@ TEST(modules_of_another_kernel)
 }
 
 static const char builtin_config[] =
-    "CONFIG_BLK_DEV_INITRD=y\nCONFIG_BINFMT_ELF=y\nCONFIG_DEVTMPFS=y\nCONFIG_TMPFS=y\nCONFIG_PROC_FS=y\n"
+    "CONFIG_BLK_DEV_INITRD=y\nCONFIG_BINFMT_ELF=y\nCONFIG_CRYPTO_CRC32C=y\nCONFIG_TMPFS=y\nCONFIG_PROC_FS=y\n"
     "CONFIG_SYSFS=y\nCONFIG_USB_XHCI_HCD=y\nCONFIG_USB_STORAGE=y\nCONFIG_BLK_DEV_SD=y\nCONFIG_EXT4_FS=y\n"
     "CONFIG_BLK_DEV_LOOP=y\nCONFIG_SQUASHFS=y\nCONFIG_SQUASHFS_XZ=y\n";
 
@@ -500,9 +501,10 @@ TEST(all_is_built_in)
 	                  "(lib/modules/5.4.1)");
 	CHECK(kernel_set_config(&a.k, "CONFIG_OVERLAY_FS=y\n", "x"));
 	check_refused(
-	    &a, "the kernel 5.4.1 has no initrd (CONFIG_BLK_DEV_INITRD), no programs (CONFIG_BINFMT_ELF), no "
-	        "devtmpfs, no tmpfs, no proc, no sysfs, no xhci, ehci, ohci or uhci, no usb_storage, no sd_mod, no "
-	        "ext4, no loop and no squashfs built in, and there are no modules for it (lib/modules/5.4.1)");
+	    &a,
+	    "the kernel 5.4.1 has no initrd (CONFIG_BLK_DEV_INITRD), no programs (CONFIG_BINFMT_ELF), no "
+	    "tmpfs, no proc, no sysfs, no xhci, ehci, ohci or uhci, no usb_storage, no sd_mod, no "
+	    "ext4, no loop, no squashfs and no crc32c built in, and there are no modules for it (lib/modules/5.4.1)");
 	end(&a);
 }
 
@@ -553,6 +555,22 @@ TEST(modules_of_a_snapshot)
 	end(&a);
 }
 
+/* Since 6.14 ext4 has it without a module of that name. */
+TEST(checksums)
+{
+	struct asked a;
+
+	start(&a, "6.13.1");
+	set_config(&a, "CONFIG_OVERLAY_FS=y\n");
+	a.k.config[(size_t)(strstr(a.k.config, "CRC32C=y") - a.k.config) + 7] = 'n';
+	check_refused(&a,
+	              "the kernel 6.13.1 has no crc32c built in, and there are no modules for it (lib/modules/6.13.1)");
+	free(a.k.version);
+	a.k.version = xstrdup("6.14.0");
+	check_chosen(&a, "");
+	end(&a);
+}
+
 TEST(what_cannot_be_told)
 {
 	struct asked a;
@@ -560,20 +578,26 @@ TEST(what_cannot_be_told)
 	start(&a, "5.4.1");
 	check_chosen(&a, "");
 	CHECK(a.m.union_ == OWN_OVERLAY && a.m.has_vfat);
-	CHECK_STR(a.m.doubt,
-	          "it cannot be told whether the kernel 5.4.1 has xhci, ehci, ohci or uhci, usb_storage, sd_mod, "
-	          "ext4, loop, squashfs, overlay or aufs, vfat and squashfs with xz: its configuration is neither "
-	          "in it nor in /boot/config-5.4.1");
+	CHECK_STR(
+	    a.m.doubt,
+	    "it cannot be told whether the kernel 5.4.1 has xhci, ehci, ohci or uhci, usb_storage, sd_mod, "
+	    "ext4, loop, squashfs, crc32c, overlay or aufs, vfat and squashfs with xz: its configuration is neither "
+	    "in it nor in /boot/config-5.4.1");
 	/* It is certain that this kernel is too old for overlay. */
 	free(a.k.version);
 	a.k.version = xstrdup("3.10.1");
 	check_chosen(&a, "");
 	CHECK(a.m.union_ == OWN_AUFS && a.m.doubt);
+	free(a.k.version);
+	a.k.version = xstrdup("3.4.2");
+	check_refused(
+	    &a, "the kernel 3.4.2 has no ext4 with checksums (since Linux 3.5) built in, and there are no modules "
+	        "for it (lib/modules/3.4.2)");
 	end(&a);
 	start(&a, "5.4.1");
 	if (make("rm $d/modules.builtin $d/overlay.ko") && use_image(&a, "tree")) {
 		check_chosen(&a, "xhci_pci scsi usb-storage sd_mod ext4 loop squashfs");
-		CHECK(a.m.doubt && strstr(a.m.doubt, "has overlay or aufs and vfat: "));
+		CHECK(a.m.doubt && strstr(a.m.doubt, "has crc32c, overlay or aufs and vfat: "));
 	}
 	end(&a);
 }
