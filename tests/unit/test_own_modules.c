@@ -414,6 +414,47 @@ TEST(small_kernels)
 	end(&a);
 }
 
+/* An initrd that insmods its modules by their names has nothing of depmod's; another one has what the image has not. */
+TEST(modules_of_hand_made_initrds)
+{
+	AUTO_BUF struct buf one = { 0 }, two = { 0 }, none = { 0 };
+	struct own_initrd_file f[3] = { 0 };
+	struct asked a;
+
+	start(&a, "5.4.1");
+	if (!make("gzip $d/scsi.ko && xz --check=crc32 $d/ext4.ko && mkdir -p two/lib/modules/5.4.1 image && "
+	          "mv $d/squashfs.ko $d/overlay.ko two/lib/modules/5.4.1 && "
+	          "(cd two/lib/modules/5.4.1 && printf 'squashfs.ko:\\noverlay.ko:\\n' >modules.dep) && "
+	          "(cd tree && find . | cpio -o -H newc --quiet | gzip) >one.img && "
+	          "(cd two && find . | cpio -o -H newc --quiet) >two.img && echo none >none.img"))
+		return;
+	one = load("one.img");
+	two = load("two.img");
+	none = load("none.img");
+	f[0] = (struct own_initrd_file){ input_memory(none.s), none.len, "/none.img" };
+	f[1] = (struct own_initrd_file){ input_memory(one.s), one.len, "/one.img" };
+	f[2] = (struct own_initrd_file){ input_memory(two.s), two.len, "/two.img" };
+	a.q.initrds = f;
+	a.q.n_initrds = 3;
+	check_chosen(&a, "xhci_pci scsi usb-storage sd_mod ext4 loop squashfs overlay");
+	CHECK_STR(a.m.initrd_compression, "gzip");
+	for (size_t i = 0; i < a.m.n; i++)
+		CHECK(modinfo_is_elf(a.m.module[i].data, a.m.module[i].len));
+	a.q.n_initrds = 2;
+	own_modules_free(&a.m);
+	check_refused(&a,
+	              "the kernel 5.4.1 has no squashfs and no overlay or aufs, neither built in nor as a module in "
+	              "/one.img");
+	/* With an image that has the rest. */
+	if (sh("rm -rf image && mkdir -p image/usr && cp -r two/lib image/usr/") && use_image(&a, "image"))
+		check_chosen(&a, "xhci_pci scsi usb-storage sd_mod ext4 loop squashfs overlay");
+	free(a.k.version);
+	a.k.version = xstrdup("5.4.2");
+	own_modules_free(&a.m);
+	check_refused(&a, "/boot/vmlinuz: the kernel is 5.4.2, but the modules in x.sfs are for 5.4.1");
+	end(&a);
+}
+
 TEST(what_is_missing_is_said_at_once)
 {
 	struct asked a;
