@@ -36,9 +36,9 @@ const struct own_driver own_drivers[] = {
 	{ "nls_ascii", "CONFIG_NLS_ASCII", OWN_FAT_NAMES, NULL },
 	{ "vfat", "CONFIG_VFAT_FS", OWN_FAT, NULL },
 	/* ext4 asks the kernel for crc32c when it mounts, and the kernel would ask for a program that is not there. */
-	{ "crc32c_intel", NULL, OWN_EXTRA, NULL },
-	{ "crc32c_generic", NULL, OWN_EXTRA, NULL },
-	{ "crc32c", NULL, OWN_EXTRA, NULL },
+	{ "crc32c_intel", "CONFIG_CRYPTO_CRC32C_INTEL", OWN_CHECKSUM, NULL },
+	{ "crc32c_generic", "CONFIG_CRYPTO_CRC32C", OWN_CHECKSUM, NULL },
+	{ "crc32c", "CONFIG_CRYPTO_CRC32C", OWN_CHECKSUM, NULL },
 	{ "ext4", "CONFIG_EXT4_FS", OWN_NEEDED, NULL },
 	{ "loop", "CONFIG_BLK_DEV_LOOP", OWN_NEEDED, NULL },
 	{ "squashfs", "CONFIG_SQUASHFS", OWN_IMAGE, "squashfs" },

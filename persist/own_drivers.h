@@ -13,6 +13,7 @@ enum own_role {
 	OWN_USB_HOST,  /* one of them is needed */
 	OWN_FAT,       /* all of them, for BOOT on FAT */
 	OWN_FAT_NAMES, /* one of them, for the same */
+	OWN_CHECKSUM,  /* one of them, for ext4 before Linux 6.14 */
 	OWN_IMAGE,     /* for images of that type */
 	OWN_OVERLAY_DRIVER,
 	OWN_AUFS_DRIVER,

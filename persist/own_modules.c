@@ -162,7 +162,6 @@ static const struct {
 } core[] = {
 	{ "CONFIG_BLK_DEV_INITRD", "initrd (CONFIG_BLK_DEV_INITRD)" },
 	{ "CONFIG_BINFMT_ELF", "programs (CONFIG_BINFMT_ELF)" },
-	{ "CONFIG_DEVTMPFS", "devtmpfs" },
 	{ "CONFIG_TMPFS", "tmpfs" },
 	{ "CONFIG_PROC_FS", "proc" },
 	{ "CONFIG_SYSFS", "sysfs" },
@@ -184,6 +183,15 @@ static void need_drivers(struct choice *c)
 		if (d->role == OWN_NEEDED || (d->role == OWN_IMAGE && is_wanted(c, d)))
 			need(c, c->have[i], d->module);
 	}
+}
+
+/* DATA has checksums in its metadata, which ext4 can make since 3.5, and by itself since 6.14. */
+static void need_checksums(struct choice *c)
+{
+	if (c->k->version && !kernel_is_at_least(c->k, 3, 5))
+		add_word(&c->missing, "ext4 with checksums (since Linux 3.5)");
+	else if (!kernel_is_at_least(c->k, 6, 14))
+		need(c, best_of(c, OWN_CHECKSUM), "crc32c");
 }
 
 static void need_unpackers(struct choice *c, const struct buf *squashfs)
@@ -434,6 +442,7 @@ static int choose(struct choice *c, struct err *e)
 		return r;
 	need_core(c);
 	need_drivers(c);
+	need_checksums(c);
 	choose_union(c);
 	r = choose_fat(c, &page, e);
 	if (r == 0)

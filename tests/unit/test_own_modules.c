@@ -223,7 +223,8 @@ static void check_real(struct asked *a)
 	check_order(a);
 	CHECK(is_before(a, "crc32c_generic", "ext4"));
 	CHECK(find(a, "jbd2")->is_needed && find(a, "usbcore")->is_needed && find(a, "scsi_mod")->is_needed);
-	CHECK(!find(a, "nvme")->is_needed && !find(a, "nvme-core")->is_needed && !find(a, "crc32c_generic")->is_needed);
+	CHECK(!find(a, "nvme")->is_needed && !find(a, "nvme-core")->is_needed);
+	CHECK(find(a, "crc32c_generic")->is_needed);
 	for (size_t i = 0; i < a->m.n; i++)
 		for (size_t k = 0; k < i; k++)
 			CHECK(strcmp(a->m.module[i].name, a->m.module[k].name) != 0);
@@ -362,7 +363,7 @@ static const char make_module[] =
 static const char all_modules[] =
     "module scsi '' && module usb-storage scsi && module sd_mod scsi && module xhci_pci '' && "
     "module ext4 '' && module loop '' && module squashfs '' && module overlay '' && "
-    "printf 'kernel/fs/proc/proc.ko\\n' >$d/modules.builtin";
+    "printf 'kernel/crypto/crc32c_generic.ko\\n' >$d/modules.builtin";
 
 static bool make(const char *more)
 {
@@ -410,6 +411,47 @@ TEST(small_kernels)
 		        "overlay");
 		CHECK(a.m.has_vfat);
 	}
+	end(&a);
+}
+
+/* An initrd that insmods its modules by their names has nothing of depmod's; another one has what the image has not. */
+TEST(modules_of_hand_made_initrds)
+{
+	AUTO_BUF struct buf one = { 0 }, two = { 0 }, none = { 0 };
+	struct own_initrd_file f[3] = { 0 };
+	struct asked a;
+
+	start(&a, "5.4.1");
+	if (!make("gzip $d/scsi.ko && xz --check=crc32 $d/ext4.ko && mkdir -p two/lib/modules/5.4.1 image && "
+	          "mv $d/squashfs.ko $d/overlay.ko two/lib/modules/5.4.1 && "
+	          "(cd two/lib/modules/5.4.1 && printf 'squashfs.ko:\\noverlay.ko:\\n' >modules.dep) && "
+	          "(cd tree && find . | cpio -o -H newc --quiet | gzip) >one.img && "
+	          "(cd two && find . | cpio -o -H newc --quiet) >two.img && echo none >none.img"))
+		return;
+	one = load("one.img");
+	two = load("two.img");
+	none = load("none.img");
+	f[0] = (struct own_initrd_file){ input_memory(none.s), none.len, "/none.img" };
+	f[1] = (struct own_initrd_file){ input_memory(one.s), one.len, "/one.img" };
+	f[2] = (struct own_initrd_file){ input_memory(two.s), two.len, "/two.img" };
+	a.q.initrds = f;
+	a.q.n_initrds = 3;
+	check_chosen(&a, "xhci_pci scsi usb-storage sd_mod ext4 loop squashfs overlay");
+	CHECK_STR(a.m.initrd_compression, "gzip");
+	for (size_t i = 0; i < a.m.n; i++)
+		CHECK(modinfo_is_elf(a.m.module[i].data, a.m.module[i].len));
+	a.q.n_initrds = 2;
+	own_modules_free(&a.m);
+	check_refused(&a,
+	              "the kernel 5.4.1 has no squashfs and no overlay or aufs, neither built in nor as a module in "
+	              "/one.img");
+	/* With an image that has the rest. */
+	if (sh("rm -rf image && mkdir -p image/usr && cp -r two/lib image/usr/") && use_image(&a, "image"))
+		check_chosen(&a, "xhci_pci scsi usb-storage sd_mod ext4 loop squashfs overlay");
+	free(a.k.version);
+	a.k.version = xstrdup("5.4.2");
+	own_modules_free(&a.m);
+	check_refused(&a, "/boot/vmlinuz: the kernel is 5.4.2, but the modules in x.sfs are for 5.4.1");
 	end(&a);
 }
 
@@ -464,7 +506,7 @@ TEST(modules_of_another_kernel)
 }
 
 static const char builtin_config[] =
-    "CONFIG_BLK_DEV_INITRD=y\nCONFIG_BINFMT_ELF=y\nCONFIG_DEVTMPFS=y\nCONFIG_TMPFS=y\nCONFIG_PROC_FS=y\n"
+    "CONFIG_BLK_DEV_INITRD=y\nCONFIG_BINFMT_ELF=y\nCONFIG_CRYPTO_CRC32C=y\nCONFIG_TMPFS=y\nCONFIG_PROC_FS=y\n"
     "CONFIG_SYSFS=y\nCONFIG_USB_XHCI_HCD=y\nCONFIG_USB_STORAGE=y\nCONFIG_BLK_DEV_SD=y\nCONFIG_EXT4_FS=y\n"
     "CONFIG_BLK_DEV_LOOP=y\nCONFIG_SQUASHFS=y\nCONFIG_SQUASHFS_XZ=y\n";
 
@@ -500,9 +542,10 @@ TEST(all_is_built_in)
 	                  "(lib/modules/5.4.1)");
 	CHECK(kernel_set_config(&a.k, "CONFIG_OVERLAY_FS=y\n", "x"));
 	check_refused(
-	    &a, "the kernel 5.4.1 has no initrd (CONFIG_BLK_DEV_INITRD), no programs (CONFIG_BINFMT_ELF), no "
-	        "devtmpfs, no tmpfs, no proc, no sysfs, no xhci, ehci, ohci or uhci, no usb_storage, no sd_mod, no "
-	        "ext4, no loop and no squashfs built in, and there are no modules for it (lib/modules/5.4.1)");
+	    &a,
+	    "the kernel 5.4.1 has no initrd (CONFIG_BLK_DEV_INITRD), no programs (CONFIG_BINFMT_ELF), no "
+	    "tmpfs, no proc, no sysfs, no xhci, ehci, ohci or uhci, no usb_storage, no sd_mod, no "
+	    "ext4, no loop, no squashfs and no crc32c built in, and there are no modules for it (lib/modules/5.4.1)");
 	end(&a);
 }
 
@@ -553,6 +596,22 @@ TEST(modules_of_a_snapshot)
 	end(&a);
 }
 
+/* Since 6.14 ext4 has it without a module of that name. */
+TEST(checksums)
+{
+	struct asked a;
+
+	start(&a, "6.13.1");
+	set_config(&a, "CONFIG_OVERLAY_FS=y\n");
+	a.k.config[(size_t)(strstr(a.k.config, "CRC32C=y") - a.k.config) + 7] = 'n';
+	check_refused(&a,
+	              "the kernel 6.13.1 has no crc32c built in, and there are no modules for it (lib/modules/6.13.1)");
+	free(a.k.version);
+	a.k.version = xstrdup("6.14.0");
+	check_chosen(&a, "");
+	end(&a);
+}
+
 TEST(what_cannot_be_told)
 {
 	struct asked a;
@@ -560,20 +619,26 @@ TEST(what_cannot_be_told)
 	start(&a, "5.4.1");
 	check_chosen(&a, "");
 	CHECK(a.m.union_ == OWN_OVERLAY && a.m.has_vfat);
-	CHECK_STR(a.m.doubt,
-	          "it cannot be told whether the kernel 5.4.1 has xhci, ehci, ohci or uhci, usb_storage, sd_mod, "
-	          "ext4, loop, squashfs, overlay or aufs, vfat and squashfs with xz: its configuration is neither "
-	          "in it nor in /boot/config-5.4.1");
+	CHECK_STR(
+	    a.m.doubt,
+	    "it cannot be told whether the kernel 5.4.1 has xhci, ehci, ohci or uhci, usb_storage, sd_mod, "
+	    "ext4, loop, squashfs, crc32c, overlay or aufs, vfat and squashfs with xz: its configuration is neither "
+	    "in it nor in /boot/config-5.4.1");
 	/* It is certain that this kernel is too old for overlay. */
 	free(a.k.version);
 	a.k.version = xstrdup("3.10.1");
 	check_chosen(&a, "");
 	CHECK(a.m.union_ == OWN_AUFS && a.m.doubt);
+	free(a.k.version);
+	a.k.version = xstrdup("3.4.2");
+	check_refused(
+	    &a, "the kernel 3.4.2 has no ext4 with checksums (since Linux 3.5) built in, and there are no modules "
+	        "for it (lib/modules/3.4.2)");
 	end(&a);
 	start(&a, "5.4.1");
 	if (make("rm $d/modules.builtin $d/overlay.ko") && use_image(&a, "tree")) {
 		check_chosen(&a, "xhci_pci scsi usb-storage sd_mod ext4 loop squashfs");
-		CHECK(a.m.doubt && strstr(a.m.doubt, "has overlay or aufs and vfat: "));
+		CHECK(a.m.doubt && strstr(a.m.doubt, "has crc32c, overlay or aufs and vfat: "));
 	}
 	end(&a);
 }
