@@ -66,7 +66,7 @@ int check_ext(struct run *run, const char *what, const char *node)
 	}
 	if (s.clean && !s.errors && !s.recover)
 		return 0;
-	say("%s was not shut down properly%s: it is checked", what, s.errors ? ", and has errors" : "");
+	say("%s %s: it is checked", what, s.errors ? "has errors" : "was not unmounted last time");
 	r = inside_e2fsck(run, "-p", node);
 	if (r >= 0 && r < FSCK_DID_NOT_LOOK && (r & FSCK_NOT_REPAIRED))
 		return repair(run, what, node);

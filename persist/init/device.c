@@ -9,6 +9,8 @@
 #include "persist/init/files.h"
 #include "persist/init/say.h"
 
+#define READINGS 20 /* then a drive that cannot be read is left alone */
+
 /* Not looked at, and not told: they are made of others, have no medium of their own, or are slow to say that they are
  * empty. */
 static bool is_no_drive(const char *name)
@@ -137,8 +139,11 @@ static void scan_one(struct devices *d, const char *name)
 	if (sysfs_read(name, "dev", text, sizeof(text)) <= 0 || sscanf(text, "%u:%u", &major, &minor) != 2)
 		return;
 	dev->seen = true;
-	if (dev->is_read && dev->size == size && dev->major == major && dev->minor == minor)
+	if ((dev->is_read || dev->failures == READINGS) && dev->size == size && dev->major == major &&
+	    dev->minor == minor)
 		return;
+	if (dev->size != size || dev->major != major || dev->minor != minor)
+		dev->failures = 0;
 	dev->size = size;
 	dev->major = major;
 	dev->minor = minor;
@@ -148,6 +153,7 @@ static void scan_one(struct devices *d, const char *name)
 	if (size == 0)
 		return;
 	read_super(dev);
+	dev->failures = dev->is_read ? 0 : dev->failures + 1;
 	say_debug("%s: %s %s", name, dev->super.type ? dev->super.type : "nothing known", dev->super.uuid);
 }
 

@@ -18,8 +18,9 @@ struct device {
 	char disk[40]; /* "sda": itself, when it is no partition */
 	unsigned major, minor;
 	u64 size;
-	bool seen;    /* is there in the current scan */
-	bool is_read; /* `super` says what is on it; else it could not be read, or is none that we read */
+	bool seen;         /* is there in the current scan */
+	unsigned failures; /* readings that failed */
+	bool is_read;      /* `super` says what is on it; else it could not be read, or is none that we read */
 	struct super super;
 };
 

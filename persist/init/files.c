@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include "persist/init/say.h"
+
 ssize_t file_read(const char *path, char *buf, size_t cap)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -96,32 +98,38 @@ static bool uevent_value(const char *uevent, const char *key, char *ret, size_t 
 	return true;
 }
 
-/* "input/event0": makes the directory, too. */
-static int node_make_below(const char *dev, const char *name, mode_t type, unsigned major, unsigned minor)
+/* "/dev/input/event0": makes the directory, too. `at` is where the name below /dev begins. */
+static int node_make_below(char *path, char *at, mode_t mode, unsigned major, unsigned minor)
 {
-	TEXT(path, 300);
 	int r = 0;
 
-	text_add(&path, "%s/%s", dev, name);
-	if (path.cut || strstr(name, ".."))
-		return -EINVAL;
-	for (char *p = path.s + strlen(dev) + 1; r == 0 && (p = strchr(p, '/')); *p++ = '/') {
+	for (char *p = at; r == 0 && (p = strchr(p, '/')); *p++ = '/') {
 		*p = '\0';
-		r = dir_make(path.s, 0755);
+		r = dir_make(path, 0755);
 	}
-	return r < 0 ? r : node_make(path.s, type, major, minor);
+	if (r == 0)
+		r = node_make(path, mode & S_IFMT, major, minor);
+	return r < 0 || chmod(path, mode & 0777) == 0 ? r : -errno;
 }
 
 /* Who needs a node that cannot be made will say so. */
 static void node_of_uevent(const char *file, mode_t type)
 {
-	char uevent[2048], name[200], number[2][16];
+	char uevent[2048], name[200], number[2][16], mode[8];
+	TEXT(path, 256);
+	int r;
 
-	if (file_read(file, uevent, sizeof(uevent)) > 0 && uevent_value(uevent, "DEVNAME=", name, sizeof(name)) &&
-	    uevent_value(uevent, "MAJOR=", number[0], sizeof(number[0])) &&
-	    uevent_value(uevent, "MINOR=", number[1], sizeof(number[1])) &&
-	    node_make_below("/dev", name, type, (unsigned)atoi(number[0]), (unsigned)atoi(number[1])) < 0)
+	if (file_read(file, uevent, sizeof(uevent)) <= 0 || !uevent_value(uevent, "DEVNAME=", name, sizeof(name)) ||
+	    !uevent_value(uevent, "MAJOR=", number[0], sizeof(number[0])) ||
+	    !uevent_value(uevent, "MINOR=", number[1], sizeof(number[1])) || strstr(name, ".."))
 		return;
+	if (!uevent_value(uevent, "DEVMODE=", mode, sizeof(mode)))
+		snprintf(mode, sizeof(mode), "0600");
+	text_add(&path, "/dev/%s", name);
+	r = node_make_below(path.s, path.s + strlen("/dev/"), type | ((mode_t)strtoul(mode, NULL, 8) & 0777),
+	                    (unsigned)atoi(number[0]), (unsigned)atoi(number[1]));
+	if (r < 0)
+		say_debug("%s: %s", path.s, strerror(-r));
 }
 
 static void nodes_make_class(const char *class)

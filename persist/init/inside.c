@@ -112,7 +112,7 @@ bool inside_has_shell(struct run *run)
 {
 	bool has = false;
 
-	if ((run->n_mounted == 0 && run->conf.kind != UNION_SNAPSHOT) || open_tree(run) < 0)
+	if (!run->has_images || open_tree(run) < 0)
 		return false;
 	for (size_t i = 0; i < ARRAY_SIZE(shells); i++)
 		has |= image_has(RUN_INSIDE, shells[i]);

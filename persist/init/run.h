@@ -31,6 +31,7 @@ struct run {
 	bool saving;       /* changes go to DATA */
 	bool is_fresh;     /* the session is new, or not saved: /extra is to be copied */
 	bool in_memory;    /* toram: the images are in RUN_COPY, BOOT is not mounted */
+	bool has_images;   /* their files are there to be mounted */
 	size_t n_mounted;  /* images, in RUN_IMAGES */
 	char changes[160]; /* directory of the changes: on DATA, or in memory */
 };

@@ -15,8 +15,8 @@
 #include "persist/init/stick.h"
 
 #define STORE_MIN  (8 * MIB)
-#define LEAVE_FREE (16 * MIB) /* of DATA, for all else */
-#define FULL       95         /* percent of the store: then the user is asked */
+#define LEAVE_FREE (2 * MIB) /* of DATA, for all else */
+#define FULL       90        /* percent of the store: then the user is asked */
 
 struct origin {
 	char path[1024];
@@ -66,7 +66,7 @@ static int look_at_origin(const struct run *run, struct origin *o)
 /* ---- the store */
 
 struct store {
-	char path[200], origin[200]; /* snapshot.img, snapshot.origin */
+	char path[200], origin[200], new[200]; /* snapshot.img, snapshot.origin, snapshot.new */
 };
 
 static struct store store_of(const struct run *run)
@@ -75,6 +75,7 @@ static struct store store_of(const struct run *run)
 
 	snprintf(s.path, sizeof(s.path), "%s/snapshot.img", run->changes);
 	snprintf(s.origin, sizeof(s.origin), "%s/snapshot.origin", run->changes);
+	snprintf(s.new, sizeof(s.new), "%s/snapshot.new", run->changes);
 	return s;
 }
 
@@ -115,24 +116,11 @@ static int room_for_store(const struct run *run, u64 want, u64 *ret_size)
 }
 
 /* Under its name only when it is whole. */
-static int make_store(const struct run *run, const struct origin *o, const struct store *s)
+static int make_store(const struct run *run, const struct origin *o, const struct store *s, u64 size)
 {
-	TEXT(new, 220);
-	u64 size = 0;
 	int fd, r;
 
-	text_add(&new, "%s.new", s->path);
-	unlink(new.s);
-	r = room_for_store(run, store_size(o->size), &size);
-	if (r < 0)
-		return r;
-	if (size < store_size(o->size)) {
-		TEXT(words, 32);
-
-		text_add_size(&words, size);
-		say("there is room for %s of changes only", words.s);
-	}
-	fd = open(new.s, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	fd = open(s->new, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -errno;
 	/* In memory only what is used shall count. */
@@ -142,10 +130,10 @@ static int make_store(const struct run *run, const struct origin *o, const struc
 	close(fd);
 	if (r == 0)
 		r = file_write(s->origin, o->mark);
-	if (r == 0 && rename(new.s, s->path) < 0)
+	if (r == 0 && rename(s->new, s->path) < 0)
 		r = -errno;
 	if (r < 0)
-		unlink(new.s);
+		unlink(s->new);
 	return r;
 }
 
@@ -196,6 +184,37 @@ static bool is_made_on(const struct store *s, const struct origin *o)
 	return file_read(s->origin, mark, sizeof(mark)) > 0 && strcmp(mark, o->mark) == 0;
 }
 
+/*
+ * A store that is large enough for all blocks of the image can never overflow; for a smaller one it is only a question
+ * of time. 0: it may be made.
+ */
+static int ask_for_less(struct run *run, u64 want, u64 size)
+{
+	TEXT(all, 32);
+	TEXT(some, 32);
+	char letter;
+
+	text_add_size(&all, want);
+	text_add_size(&some, size);
+	say("changes can grow to %s, and DATA has room for %s of them: when that is used up, ALL of them are lost",
+	    all.s, some.s);
+	letter = ask(run, "cfr");
+	return letter == 'f' ? 0 : letter;
+}
+
+static int new_store(struct run *run, const struct origin *o, const struct store *s)
+{
+	u64 want = store_size(o->size), size = 0;
+	int r;
+
+	unlink(s->new); /* of a start that was cut short */
+	r = room_for_store(run, want, &size);
+	if (r == 0 && size < want)
+		r = ask_for_less(run, want, size);
+	run->is_fresh = true;
+	return r ? r : make_store(run, o, s, size);
+}
+
 /* Sees to it that there is a store, and that it belongs to the image. Else as look_at_device(). */
 static int open_store(struct run *run, const struct origin *o, const struct store *s)
 {
@@ -208,10 +227,7 @@ static int open_store(struct run *run, const struct origin *o, const struct stor
 		say("the saved changes belong to another version of the system, and would make rubbish of this one");
 		return ask_about(run, o, s, "cnr");
 	}
-	if (is_there)
-		return 0;
-	run->is_fresh = true;
-	return make_store(run, o, s);
+	return is_there ? 0 : new_store(run, o, s);
 }
 
 /* ---- the snapshot */

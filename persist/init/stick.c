@@ -178,6 +178,7 @@ void stick_unmount_images(struct run *run)
 		text_add(&dir, RUN_IMAGES "/%02zu", --run->n_mounted);
 		umount2(dir.s, MNT_DETACH);
 	}
+	run->has_images = false;
 	toram_undo(run);
 }
 
@@ -190,6 +191,7 @@ int stick_mount_images(struct run *run)
 		say("load=%s noload=%s would leave no image: all are used", run->cmdline.load, run->cmdline.noload);
 	if (run->cmdline.toram)
 		toram(run);
+	run->has_images = true;
 	r = dir_make(RUN_IMAGES, 0755);
 	if (run->conf.kind == UNION_SNAPSHOT)
 		return r;

@@ -9,12 +9,13 @@ mkdir "$kit"
 xorriso -osirrox on -indev "$medium" -extract / "$kit" >"$tmp/.kit.log" 2>&1 || { cat "$tmp/.kit.log"; exit 1; }
 chmod -R u+rwX "$kit"
 
-BOOT=4C56-0001 DATA=4c697665-7374-4963-8b00-00000000da7a
-BOOT_START=2048 BOOT_SIZE=131072 DATA_START=133120 DATA_SIZE=81920 # sectors; an image of 105 MiB
+BOOT=4C56-0001 DATA=4c697665-7374-4963-8b00-00000000da7a EXT_BOOT=4c697665-7374-4963-8b00-00000000b007
+BOOT_START=2048 BOOT_SIZE=131072 DATA_START=133120 DATA_SIZE=81920 EXT_BOOT_SIZE=65536 # sectors
 boot_at() { echo "stick.img@@$((BOOT_START * 512))"; }
 
 # archive UNION: what another part of livestick builds; prints nothing, makes initrd.
 archive() {
+    local image
     rm -rf archive
     mkdir -p archive/{dev,proc,sys,run,mnt,tmp,modules}
     cp "$LIVESTICK_BUILD/init" archive/init
@@ -45,14 +46,14 @@ menu() {
     mcopy -o -i "$(boot_at)" syslinux.cfg ::/syslinux.cfg
 }
 
-data_put() { dd if="${1:-data.img}" of=stick.img bs=1M oflag=seek_bytes seek=$((DATA_START * 512)) conv=notrunc status=none; }
+put() { dd if="$1" of=stick.img bs=1M oflag=seek_bytes seek=$(($2 * 512)) conv=notrunc status=none; } # FILE SECTOR
+data_put() { put "${1:-data.img}" $DATA_START; }
 data_get() {
     dd if=stick.img of=data.img bs=1M iflag=skip_bytes,count_bytes skip=$((DATA_START * 512)) count=$((DATA_SIZE * 512)) status=none
 }
 
 # stick UNION: makes stick.img, with an empty DATA
 stick() {
-    local image
     archive "$1"
     truncate -s $(((DATA_START + DATA_SIZE + 2048) * 512)) stick.img
     sfdisk -q stick.img <<END
@@ -65,14 +66,24 @@ END
     syslinux --offset $((BOOT_START * 512)) -i stick.img
     mcopy -i "$(boot_at)" "$kit/vmlinuz" initrd ::/
     mmd -i "$(boot_at)" ::/live
-    if [ "$1" = snapshot ]; then
-        mcopy -i "$(boot_at)" "$kit/root.ext2" ::/live/
-    else
-        mcopy -i "$(boot_at)" "$kit"/*.squashfs ::/live/
-    fi
+    [ "$1" = snapshot ] || mcopy -i "$(boot_at)" "$kit"/*.squashfs ::/live/
     truncate -s $((DATA_SIZE * 512)) data.img
     mke2fs -q -F -t ext4 -U $DATA -m 0 data.img
     data_put
+}
+
+# ext_boot IMAGE: what /init takes for BOOT lies behind DATA, as ext4 with a journal; only the loader's files are on the FAT
+ext_boot() {
+    local at=$((DATA_START + DATA_SIZE))
+    mkdir -p boot/live
+    cp "$1" boot/live/root.ext2
+    if [ ! -e boot.img ]; then
+        truncate -s $(((at + EXT_BOOT_SIZE + 2048) * 512)) stick.img
+        echo "start=$at, size=$EXT_BOOT_SIZE, type=83" | sfdisk -q --append stick.img
+        truncate -s $((EXT_BOOT_SIZE * 512)) boot.img
+    fi
+    mke2fs -q -F -t ext4 -U $EXT_BOOT -d boot boot.img
+    put boot.img $at
 }
 
 start() { "$root/tests/boot.py" --image stick.img --timeout 120 --log console "$@"; }
@@ -87,7 +98,7 @@ overlay() {
     stick overlay
     menu perch single
     start --cmd 'cat /proc/mounts' --cmd 'cat /etc/layer /etc/fstab' --cmd 'cat /root/new/link; stat -c %a /etc/extra /etc/fstab' \
-        --cmd 'tr "\0" " " </proc/1/cmdline; tr "\0" "\n" </proc/1/environ' \
+        --cmd 'grep Shmem: /proc/meminfo' --cmd 'tr "\0" " " </proc/1/cmdline; tr "\0" "\n" </proc/1/environ' \
         --cmd 'echo kept >/root/kept; echo mine >/etc/extra' --shutdown >first
     grep -q "^overlay / overlay rw,noatime,lowerdir=.*/02:.*/01:.*/00,upperdir=$stem/upper,workdir=$stem/work" first
     grep -q '^/dev/sd.2 /run/livestick/data ext4 rw,noatime' first
@@ -101,6 +112,8 @@ overlay() {
 proc /proc proc defaults 0 0
 END
     sed -n '/^of extra/,+2p' first | tr '\n' ' ' | grep -qx 'of extra 600 640 '
+    # the initramfs, some MiB, has been freed
+    awk '/^Shmem:/ { n = $2 } END { exit !(n > 0 && n < 1024) }' first
     grep -qE '^/bin/sh /sbin/init single ' first
     lacks first '^(from|perchdir|load)='
 
@@ -146,7 +159,7 @@ END
     data_put
     menu perch
     start --cmd 'cat /proc/mounts' --cmd 'echo kept >/root/kept' --shutdown >first
-    said | grep -q 'not shut down properly, and has errors'
+    said | grep -q 'DATA has errors: it is checked'
     said | grep -q 'DATA: e2fsck -p: exit status 1: repaired'
     grep -q 'upperdir=/run/livestick/data/' first
     data_get
@@ -162,6 +175,8 @@ set_inode_field b block[0] $(debugfs -R 'bmap a 0' data.img)
 set_super_value state 2
 END
     data_put
+    # questions are asked on all consoles, also when another one is /dev/console
+    menu perch console=tty0
     start --answer 'one letter .c, y, r, s, b.' q --answer 'one letter .c, y, r, s, b.' Y \
         --cmd 'cat /proc/mounts; cat /run/livestick/data/a' --shutdown >second
     said | grep -q 'e2fsck -y: exit status 1: repaired'
@@ -210,16 +225,21 @@ missing() {
 snapshot() {
     local block DATA_SIZE=163840
     stick snapshot
-    menu perch
+    ext_boot "$kit/root.ext2"
+    menu perch livestick.boot=$EXT_BOOT
     start --cmd 'cat /proc/mounts; cat /etc/fstab /etc/extra' --cmd 'echo kept >/root/kept' >first
     grep -q '^/dev/mapper/livestick-root / ext2 rw,noatime' first
+    grep -q '^/dev/sd.3 /run/livestick/boot ext4 ro,' first
     lacks first /run/livestick/images/
     grep -qx 'of extra' first
     grep -q '^#livestick: /dev/sda2' first
-    start --cmd 'cat /root/kept' --shutdown >second
+    menu perch toram livestick.boot=$EXT_BOOT
+    start --cmd 'cat /proc/mounts /root/kept' --shutdown >second
+    lacks second /run/livestick/boot
     said | grep -q 'the system with its changes: e2fsck -p: exit status [01]'
     grep -qx kept second
 
+    menu perch livestick.boot=$EXT_BOOT
     data_get
     block=$(debugfs -R 'bmap /changes/default/snapshot.img 0' data.img)
     cp data.img good.img
@@ -233,7 +253,7 @@ snapshot() {
     data_put good.img
     cp "$kit/root.ext2" other.ext2
     tune2fs -L other other.ext2
-    mcopy -o -i "$(boot_at)" other.ext2 ::/live/root.ext2
+    ext_boot other.ext2
     start --answer 'one letter .c, n, r, s, b.' n --cmd 'cat /proc/mounts; ls -1 /run/livestick/data/changes/default' --cmd '! ls /root/kept' \
         --shutdown >fourth
     said | grep -q 'belong to another version of the system'
