@@ -26,10 +26,16 @@
  *
  * So contents have a name at any moment: e2fsck finds none to put into lost+found, only empty files and directories.
  *
- * Opening checks what e2fsck would, but for names that are there twice and the order of hashes (directories that are
- * changed become linear again). What an interrupted update leaves is told in `leftover`: blocks and inodes marked as
- * used that are not, wrong counts, bitmaps with wrong checksums, empty files and directories without a name, link
- * counts that are too high. All else is -EUCLEAN.
+ * Opening checks most of what e2fsck would (not: names that are there twice, types in entries, copies of the
+ * superblock; nor hashes of names, for directories that are changed become linear). What an interrupted update leaves
+ * is told in `leftover`: blocks and inodes marked as used that are not, wrong counts, bitmaps with wrong checksums,
+ * empty files and directories without a name, counters of names and of shared attributes that are too high. All else is
+ * -EUCLEAN; the sentence says what was found, and that e2fsck is to be run.
+ *
+ * Of update_plan(): -ENOTSUP: a file that is there and shall be changed in place or replaced has other names (hard
+ * links), which would be changed with it. What is no file (a symlink) is never replaced in one write: it goes, and a
+ * file is made. When ldlinux.sys is replaced, the boot sectors are the caller's to write: in front of the next update,
+ * for until then the old blocks are as they were.
  */
 #ifndef LIVESTICK_FS_EXT4_UPDATE_H
 #define LIVESTICK_FS_EXT4_UPDATE_H

@@ -40,8 +40,7 @@ struct ext4_live {
 	bool is_new;
 	i64 mtime; /* of a new one */
 
-	/* Names that lead to it: now, when what goes is gone, and in the end. Of an unreachable one: none. */
-	u32 names_now, names_between, names_then;
+	u32 names_now, names_left; /* that lead to it, and those of them and of new ones that stay */
 
 	/* Of a directory. */
 	size_t parent;
@@ -61,14 +60,13 @@ enum ext4_how {
 	HOW_PLACE,   /* new bytes over the old */
 	HOW_NEW,     /* a new inode, which is filled at the end */
 	HOW_REPLACE, /* new blocks for the inode that is there */
-	HOW_SWAP,    /* a new inode, filled before its name leads to it */
 };
 
 /* What happens to put.file[i] of the update. */
 struct ext4_put {
 	enum ext4_how how;
 	size_t node;
-	struct ext4_body body; /* of HOW_NEW and the following */
+	struct ext4_body body; /* of HOW_NEW and HOW_REPLACE */
 };
 
 /* What a phase writes, but for the contents of files. */

@@ -78,14 +78,9 @@ static void set_body(const struct ext4_update *x, size_t node, union raw *raw, c
 
 /* ---- empty */
 
-static bool goes_early(const struct ext4_live *node)
+static bool goes(const struct ext4_live *node)
 {
-	return !node->is_new && node->names_between == 0;
-}
-
-static bool goes_late(const struct ext4_live *node)
-{
-	return !node->is_new && node->names_between > 0 && node->names_then == 0;
+	return !node->is_new && node->names_left == 0;
 }
 
 static void drop_xattr(struct ext4_update *x, size_t node)
@@ -121,7 +116,7 @@ static int step_empty(struct ext4_update *x, struct err *e)
 	for (size_t i = 0; i < x->n_found && r == 0; i++) {
 		const struct ext4_live *node = &x->node[i];
 
-		if (goes_early(node) && LINUX_S_ISREG(node->mode) &&
+		if (goes(node) && LINUX_S_ISREG(node->mode) &&
 		    (node->size || ext4_body_blocks(&node->body) || node->xattr != NONE))
 			r = empty_file(x, i, e);
 	}
@@ -144,7 +139,7 @@ static bool dir_changes(const struct ext4_live *node, bool then)
 
 static bool is_made(const struct ext4_live *node, bool then)
 {
-	if (!LINUX_S_ISDIR(node->mode) || goes_early(node))
+	if (!LINUX_S_ISDIR(node->mode) || goes(node))
 		return false;
 	return dir_changes(node, then) || (then && node->is_new);
 }
@@ -243,19 +238,18 @@ static int wipe_inode(struct ext4_update *x, size_t i, struct err *e)
 }
 
 /* After names were taken away. */
-static int mend_links(struct ext4_update *x, size_t i, u32 names, struct err *e)
+static int mend_links(struct ext4_update *x, size_t i, struct err *e)
 {
-	struct ext4_live *node = &x->node[i];
+	const struct ext4_live *node = &x->node[i];
 	union raw raw;
 	int r;
 
-	if (node->is_new || LINUX_S_ISDIR(node->mode) || names == 0 || node->links == names)
+	if (LINUX_S_ISDIR(node->mode) || node->links == node->names_left)
 		return 0;
-	node->links = (u16)names;
 	r = read_inode(x, i, &raw, e);
 	if (r < 0)
 		return r;
-	raw.small.i_links_count = (u16)names;
+	raw.small.i_links_count = (u16)node->names_left;
 	return write_inode(x, i, &raw, e);
 }
 
@@ -283,7 +277,7 @@ static int step_free(struct ext4_update *x, struct err *e)
 	int r = 0;
 
 	for (size_t i = 0; i < x->n_found && r == 0; i++)
-		r = goes_early(&x->node[i]) ? wipe_inode(x, i, e) : mend_links(x, i, x->node[i].names_between, e);
+		r = goes(&x->node[i]) ? wipe_inode(x, i, e) : mend_links(x, i, e);
 	return r < 0 ? r : mend_xattrs(x, e);
 }
 
@@ -397,8 +391,6 @@ static int step_chain(struct ext4_update *x, struct err *e)
 			           ext4_set_selinux(&(struct ext4_space){ .fs = x->fs }, x->node[x->put[i].node].number,
 			                            f->selinux),
 			           f->path, e);
-		if (r == 0 && x->put[i].how == HOW_SWAP)
-			r = fill_file(x, i, e);
 	}
 	/* It would have to be marked as used in a phase that is over. */
 	if (r == 0 && ext4_blocks_free(x) != before)
@@ -413,10 +405,7 @@ static int step_fill(struct ext4_update *x, struct err *e)
 	for (size_t i = 0; i < x->n_put && r == 0; i++)
 		if (x->put[i].how == HOW_NEW || x->put[i].how == HOW_REPLACE)
 			r = fill_file(x, i, e);
-	for (size_t i = 0; i < x->n_found && r == 0; i++)
-		if (!goes_early(&x->node[i]))
-			r = goes_late(&x->node[i]) ? wipe_inode(x, i, e) : mend_links(x, i, x->node[i].names_then, e);
-	return r < 0 ? r : mend_xattrs(x, e);
+	return r;
 }
 
 /* ---- all of it */

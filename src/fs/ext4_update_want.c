@@ -209,21 +209,22 @@ static bool ascends(const struct ext4_runs *runs)
 
 /*
  * What becomes of a file that is there. One that cannot be written in place although its size is right (it has holes;
- * other names lead to it; it lies in pieces, and must not, or not in the order in which it is hashed) is replaced.
+ * it lies in pieces, and must not, or not in the order in which it is hashed) is replaced.
  */
 static enum ext4_how how_to_change(const struct ext4_live *node, const struct volume_file *f)
 {
-	bool in_place = LINUX_S_ISREG(node->mode) && node->size == f->size && !f->is_hole && !f->replace;
 	const struct ext4_runs *runs = &node->body.runs;
 
-	if (in_place && f->size == 0)
-		return HOW_KEEP;
-	if (in_place && node->is_whole && node->names_now == 1 && (!f->hash || ascends(runs)) &&
-	    (!f->system_file || runs->n == 1))
-		return HOW_PLACE;
-	if (!in_place && !f->replace)
+	if (!LINUX_S_ISREG(node->mode))
 		return HOW_NEW;
-	return LINUX_S_ISREG(node->mode) && node->names_now == 1 ? HOW_REPLACE : HOW_SWAP;
+	if (f->replace)
+		return HOW_REPLACE;
+	if (node->size != f->size || f->is_hole)
+		return HOW_NEW;
+	if (f->size == 0)
+		return HOW_KEEP;
+	return node->is_whole && (!f->hash || ascends(runs)) && (!f->system_file || runs->n == 1) ? HOW_PLACE
+	                                                                                          : HOW_REPLACE;
 }
 
 static void put_new(struct ext4_update *x, const struct volume_file *f, struct ext4_put *put, struct ext4_name *name,
@@ -244,13 +245,11 @@ static void put_file(struct ext4_update *x, const struct volume_file *f, struct 
 	put->node = name->then;
 	put->how = how_to_change(&x->node[name->then], f);
 	name->is_put = true;
-	if (put->how == HOW_NEW) {
-		name->then = NONE;
-		text = xstrndup(ext4_name_text(x, name), name->len);
-		put_new(x, f, put, ext4_add_name(x, p.dir, text, strlen(text)), p.dir);
-	} else if (put->how == HOW_SWAP) {
-		put_new(x, f, put, name, p.dir);
-	}
+	if (put->how != HOW_NEW)
+		return;
+	name->then = NONE;
+	text = xstrndup(ext4_name_text(x, name), name->len);
+	put_new(x, f, put, ext4_add_name(x, p.dir, text, strlen(text)), p.dir);
 }
 
 static int put_path(struct ext4_update *x, const struct volume_file *f, struct ext4_put *put, struct err *e)
@@ -291,18 +290,22 @@ static int put_path(struct ext4_update *x, const struct volume_file *f, struct e
 static void count_names(struct ext4_update *x)
 {
 	for (size_t i = 0; i < x->n_nodes; i++)
-		x->node[i].names_between = x->node[i].names_then = 0;
-	for (size_t i = 0; i < x->n_nodes; i++)
-		for (size_t k = 0; k < x->node[i].n_names; k++) {
-			const struct ext4_name *n = &x->node[i].name[k];
+		for (size_t k = 0; k < x->node[i].n_names; k++)
+			if (x->node[i].name[k].then != NONE)
+				x->node[x->node[i].name[k].then].names_left++;
+	x->node[root_of(x)].names_left = 1;
+}
 
-			if (n->then == NONE)
-				continue;
-			x->node[n->then].names_then++;
-			if (n->now != NONE)
-				x->node[n->now].names_between++;
-		}
-	x->node[root_of(x)].names_between = x->node[root_of(x)].names_then = 1;
+/* A file with other names is theirs, too: it can go from one of them, but not be changed. */
+static int check_other_names(const struct ext4_update *x, struct err *e)
+{
+	for (size_t i = 0; i < x->n_put; i++)
+		if ((x->put[i].how == HOW_PLACE || x->put[i].how == HOW_REPLACE) &&
+		    x->node[x->put[i].node].names_left > 1)
+			return fail(e, -ENOTSUP,
+			            "%s: has other names (hard links), and is not changed before they are gone",
+			            x->wanted->put.file[i].path);
+	return 0;
 }
 
 /* Free are those that nobody has, and of what is gone before they are used. */
@@ -312,7 +315,7 @@ static bool is_free_number(const struct ext4_update *x, u32 number, size_t *at)
 		return true;
 	while (*at < x->n_found && x->node[*at].number < number)
 		++*at;
-	return *at < x->n_found && x->node[*at].number == number && x->node[*at].names_between == 0;
+	return *at < x->n_found && x->node[*at].number == number && x->node[*at].names_left == 0;
 }
 
 static int give_numbers(struct ext4_update *x, struct err *e)
@@ -357,5 +360,6 @@ int ext4_want(struct ext4_update *x, struct err *e)
 	if (r < 0)
 		return r;
 	count_names(x);
-	return give_numbers(x, e);
+	r = check_other_names(x, e);
+	return r < 0 ? r : give_numbers(x, e);
 }

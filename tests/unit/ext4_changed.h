@@ -43,13 +43,14 @@ struct text {
 	char path[100];
 	u64 size;
 	u32 version;
+	char from[20]; /* the path of which it has the bytes, when that is another one */
 };
 
 UNUSED static void text_bytes(const struct text *t, u64 off, u8 *buf, size_t len)
 {
 	u32 seed = t->version * 2654435761U;
 
-	for (const char *p = t->path; *p; p++)
+	for (const char *p = *t->from ? t->from : t->path; *p; p++)
 		seed = seed * 31 + (u8)*p;
 	for (size_t i = 0; i < len; i++) {
 		u64 at = off + i;
@@ -343,6 +344,32 @@ PRINTF_LIKE(2, 3) UNUSED static void by_debugfs(struct stick *s, const char *fmt
 UNUSED static bool can_mount(const char *dir)
 {
 	return geteuid() == 0 && sandbox_run("mkdir -p %s && mount -t tmpfs none %s && umount %s", dir, dir, dir) == 0;
+}
+
+UNUSED static void usual_files(struct shelf *s)
+{
+	shelf_put(s, "/live/vmlinuz", 500000, 1);
+	shelf_put(s, "/live/filesystem.squashfs", 3000000, 1);
+	shelf_put(s, "/livestick/a.cfg", 600, 1);
+	shelf_put(s, "/livestick/switch.cfg", 512, 1);
+	shelf_put(s, "/mine.txt", 7, 1);
+}
+
+UNUSED static bool exists(struct stick *s, const char *path)
+{
+	CHECK_U64(sandbox_run("debugfs -R 'stat %s' '%s" OFFSET "' 2>&1", path, s->path), 0);
+	return !strstr(sandbox_said(), "File not found");
+}
+
+/* The file in the saved image has the bytes of `t`. */
+UNUSED static void check_bytes(struct stick *s, const char *path, const struct text *t)
+{
+	AUTO_FREE char *right = sandbox_path("right");
+	AUTO_FREE u8 *bytes = xcalloc(1, t->size);
+
+	text_bytes(t, 0, bytes, t->size);
+	save(right, bytes, t->size);
+	CHECK_U64(sandbox_run("debugfs -R 'cat %s' '%s" OFFSET "' 2>/dev/null | cmp - %s", path, s->path, right), 0);
 }
 
 #define APPLY(s, c) apply(s, c, __LINE__)

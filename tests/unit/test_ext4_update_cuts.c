@@ -106,6 +106,44 @@ static void set_full(struct scene *s)
 	s->change.n_put = 3;
 }
 
+/* Each of these gets a second name. */
+static void make_links(struct scene *s)
+{
+	static const char *const names[] = { "/x", "/y", "/z" };
+	AUTO_FREE char *path = sandbox_path("links.img");
+
+	save(path, s->mem, AREA(s));
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		struct text t = *shelf_find(&s->before, names[i]);
+
+		CHECK_U64(sandbox_run("debugfs -w -R 'link %1$s %1$s-2' '%2$s" OFFSET "' && "
+		                      "debugfs -w -R 'sif %1$s links_count 2' '%2$s" OFFSET "'",
+		                      t.path, path),
+		          0);
+		snprintf(t.from, sizeof(t.from), "%s", names[i]);
+		snprintf(t.path, sizeof(t.path), "%s-2", names[i]);
+		*ARRAY_ADD(s->before.text, s->before.n, s->before.cap) = t;
+	}
+	load(path, s->mem, AREA(s));
+}
+
+/* Names of a file go, all but one, or all; the last one may be replaced. */
+static void set_links(struct scene *s)
+{
+	s->name = "links";
+	s->size = 16 * MIB;
+	old_system(s);
+	shelf_put(&s->before, "/x", 5000, 1);
+	shelf_put(&s->before, "/y", 6000, 1);
+	shelf_put(&s->before, "/z", 7000, 1);
+	s->prepare = make_links;
+	change_put(&s->change, "/x", 5001, 2, false);
+	change_remove(&s->change, "/y");
+	change_remove(&s->change, "/y-2");
+	change_remove(&s->change, "/z");
+	change_put(&s->change, "/z-2", 7001, 2, true);
+}
+
 /* Blocks and inodes in groups whose bitmaps and tables were never written. */
 static void set_groups(struct scene *s)
 {
@@ -179,6 +217,11 @@ TEST(files_in_pieces_are_replaced_in_one_write)
 TEST(a_volume_without_a_free_block)
 {
 	enumerate(set_full, 61, 7);
+}
+
+TEST(files_with_several_names)
+{
+	enumerate(set_links, 61, 7);
 }
 
 TEST(groups_that_nobody_has_used_yet)
