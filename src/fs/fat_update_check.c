@@ -233,15 +233,18 @@ static int read_slot(struct scan *s, u32 slot, const u8 *p, struct err *e)
 
 /*
  * Some systems stop at the first entry that begins with 0, some go on: they would not agree on what there is, and what
- * one of them has put there must not be overwritten.
+ * one of them has put there must not be overwritten. Pieces of long names are nothing to either.
  */
 static int check_behind_end(struct scan *s, const struct fat_dir *d, u32 n_slots, struct err *e)
 {
-	for (u32 i = d->end; i < n_slots; i++) {
-		u8 first = d->now[(size_t)i * FAT_ENTRY_SIZE];
+	for (u32 slot = d->end; slot < n_slots; slot++) {
+		const u8 *p = d->now + (size_t)slot * FAT_ENTRY_SIZE;
 
-		if (first != 0 && first != FAT_DELETED)
+		if (p[0] == 0 || p[0] == FAT_DELETED)
+			continue;
+		if ((p[11] & 0x3f) != FAT_LONG_NAME)
 			return damaged(s, s->node, "the directory has entries behind its end", e);
+		orphan(s, slot);
 	}
 	return 0;
 }

@@ -159,7 +159,7 @@ static void free_all(struct fat_updater *f)
 			for (u32 k = 0; k < f->t.old[i].n_slots; k++)
 				delete_slot(f, dir_of(f, f->t.old[i].parent), f->t.old[i].slot + k);
 	for (size_t i = 0; i < f->t.n_dirs; i++)
-		for (u32 slot = 0; slot < f->t.dir[i].end; slot++)
+		for (u32 slot = 0; slot < fat_slots_in(f, f->t.dir[i].n_old); slot++)
 			if (f->t.dir[i].kind[slot] == SLOT_ORPHAN)
 				delete_slot(f, &f->t.dir[i], slot);
 	for (u32 c = FIRST_CLUSTER; fat_is_cluster(f, c); c++)

@@ -29,12 +29,15 @@ struct judge {
 	bool goes_on;                                        /* behind an entry that begins with 0 */
 	int (*file)(void *ctx, const struct judged_file *f); /* nonzero: stop, the caller knows why */
 	void *ctx;
+	u8 *dirs; /* NULL, or a byte each cluster that is set when it is a directory's */
 
 	u8 *fat, *seen;
 	u32 sector, cluster, n, root;
-	u64 data;
+	u64 tables, data;
+	u32 n_seen;
 	char path[4096];
 	char why[5000]; /* "": nothing is wrong */
+	u32 lost;       /* clusters that are taken and belong to nobody */
 };
 
 static inline u32 judge_le(const u8 *p, int bytes)
@@ -72,7 +75,8 @@ static int judge_head(struct judge *j)
 	tables = b[16];
 	fat_sectors = judge_le(b + 36, 4);
 	j->root = judge_le(b + 44, 4);
-	j->data = (u64)(reserved + tables * fat_sectors) * j->sector;
+	j->tables = (u64)reserved * j->sector;
+	j->data = j->tables + (u64)tables * fat_sectors * j->sector;
 	sectors = judge_le(b + 19, 2) ? judge_le(b + 19, 2) : judge_le(b + 32, 4);
 	j->n = (u32)(((u64)sectors * j->sector - j->data) / j->cluster) + 2;
 	if (j->copy >= tables)
@@ -115,6 +119,7 @@ static u8 *judge_chain(struct judge *j, u32 first, u64 *ret_clusters, u64 *ret_o
 			*ret_off = 0;
 		expected = c + 1;
 		j->seen[c] = 1;
+		j->n_seen++;
 		n++;
 	}
 	*ret_clusters = n;
@@ -219,6 +224,8 @@ static int judge_dir(struct judge *j, u32 first, u32 up, int depth)
 	u8 *dir = depth < 64 ? judge_chain(j, first, &n, &off) : NULL;
 	int r = dir ? 0 : j->why[0] ? -1 : judge_says(j, "no chain, or too deep");
 
+	for (u32 c = first; r == 0 && j->dirs && c < 0x0ffffff8; c = judge_le(j->fat + (u64)c * 4, 4) & 0x0fffffff)
+		j->dirs[c] = 1;
 	for (const u8 *e = dir; r == 0 && e < dir + n * j->cluster; e += 32) {
 		if (e[0] == 0 && !j->goes_on)
 			break;
@@ -250,27 +257,17 @@ static int judge_run(struct judge *j)
 	int r;
 
 	j->path[0] = j->why[0] = '\0';
+	j->n_seen = j->lost = 0;
 	r = judge_head(j);
 	if (r == 0)
 		r = judge_dir(j, j->root, 0, 0);
+	for (u32 c = 2; r == 0 && c < j->n; c++)
+		j->lost += judge_le(j->fat + (u64)c * 4, 4) % 0x10000000 != 0;
+	j->lost -= r == 0 ? j->n_seen : 0;
 	free(j->fat);
 	free(j->seen);
 	j->fat = j->seen = NULL;
 	return r;
-}
-
-/* Clusters whose entry in the FAT is 0. */
-static inline u64 judge_free_clusters(struct judge *j)
-{
-	u64 n = 0;
-
-	j->path[0] = '\0';
-	if (judge_head(j) == 0)
-		for (u32 c = 2; c < j->n; c++)
-			n += (judge_le(j->fat + (u64)c * 4, 4) & 0x0fffffff) == 0;
-	free(j->fat);
-	free(j->seen);
-	return n;
 }
 
 #endif

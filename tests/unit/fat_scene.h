@@ -20,6 +20,9 @@ struct step {
 	struct volume_files after;
 };
 
+/* A file that is left alone: it makes a volume full. */
+#define FILLER "/filler"
+
 /* How an update is made up. */
 struct taste {
 	u64 size;      /* largest file */
@@ -199,7 +202,7 @@ static const struct volume_file *any_of(const struct volume_files *v, u64 *seed,
 	for (unsigned tries = 0; v->n > 0 && tries < 8; tries++) {
 		const struct volume_file *f = &v->file[below(seed, v->n)];
 
-		if (f->is_dir == is_dir)
+		if (f->is_dir == is_dir && strcmp(f->path, FILLER) != 0)
 			return f;
 	}
 	return NULL;
@@ -220,7 +223,7 @@ static u64 random_size(u64 *seed, const struct taste *t)
 	return below(seed, 6) == 0 ? 0 : below(seed, below(seed, 3) ? t->size : t->size / 20 + 1);
 }
 
-/* May it be put beside all that is there and wanted? */
+/* May it be put beside all that is wanted? */
 static bool may_put(const struct step *s, const char *path)
 {
 	for (size_t i = 0; i < s->update.put.n; i++) {
@@ -229,10 +232,15 @@ static bool may_put(const struct step *s, const char *path)
 		if (is_in(f->path, path) || (!f->is_dir && is_in(path, f->path)))
 			return false;
 	}
+	return true;
+}
+
+static bool is_below_a_file(const struct step *s, const char *path)
+{
 	for (size_t i = 0; i < s->before->n; i++)
 		if (!s->before->file[i].is_dir && is_in(path, s->before->file[i].path))
-			return false;
-	return true;
+			return true;
+	return false;
 }
 
 static void put_old(struct step *s, u64 *seed, const struct taste *t)
@@ -266,7 +274,7 @@ static void put_new(struct step *s, u64 *seed, const struct taste *t)
 		scene_name(seed, t, &name);
 		buf_addf(&path, "/%s", name.s);
 	}
-	if (scene_find(s->before, path.s) || !may_put(s, path.s))
+	if (scene_find(s->before, path.s) || is_below_a_file(s, path.s) || !may_put(s, path.s))
 		return;
 	f = volume_add(&s->update.put, path.s, random_size(seed, t), made_up(rnd(seed) >> 1),
 	               NOW + (i64)below(seed, 100000));
@@ -289,7 +297,7 @@ static void remove_some(struct step *s, u64 *seed)
 	u64 every = 1 + below(seed, 8);
 
 	for (size_t i = 0; i < s->before->n; i++)
-		if (below(seed, every) == 0 && below(seed, 3) == 0) {
+		if (below(seed, every) == 0 && below(seed, 3) == 0 && strcmp(s->before->file[i].path, FILLER) != 0) {
 			remove_path(s, s->before->file[i].path);
 			if (below(seed, 6) == 0)
 				swap_case(s->remove[s->n_remove - 1]);
