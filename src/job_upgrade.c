@@ -248,7 +248,7 @@ static int plan_update(struct upgrade_job *j, struct err *e)
 
 	if (r < 0 || j->is_same)
 		return r;
-	r = upgrade_open_volume(j, &u, e);
+	r = stick_open_boot(&j->target.stick, j->target.device, &u, e);
 	if (r < 0)
 		return fail_as(e, EXIT_REFUSED, r, "%s", j->request->target);
 	for (size_t i = 0; i < u->n_leftover; i++)

@@ -11,7 +11,4 @@ MUST_CHECK char *slot_file(enum slot slot, const char *end);
 /* All digests of the plan's slot_manifest, and whether the source agrees with its own checksums. */
 MUST_CHECK int upgrade_read_source_through(struct upgrade_job *j, struct err *e);
 
-/* BOOT, read and checked as it is now. */
-MUST_CHECK int upgrade_open_volume(struct upgrade_job *j, struct updater **ret, struct err *e);
-
 #endif

@@ -6,8 +6,6 @@
 #include <errno.h>
 
 #include "src/content.h"
-#include "src/fs/ext4_update.h"
-#include "src/fs/fat_update.h"
 #include "src/job_upgrade_parts.h"
 #include "src/switch.h"
 
@@ -19,21 +17,13 @@ char *slot_file(enum slot slot, const char *end)
 	return path.s;
 }
 
-int upgrade_open_volume(struct upgrade_job *j, struct updater **ret, struct err *e)
-{
-	const struct stick *s = &j->target.stick;
-	bool fat = strcmp(stick_boot(s)->fs, "vfat") == 0;
-
-	return (fat ? fat_update_open : ext4_update_open)(j->target.device, s->boot_start, s->boot_size, ret, e);
-}
-
 /* One update of BOOT, from opening to the last flush. */
 static int change(struct upgrade_job *j, struct volume_update *wanted, struct progress *p, struct err *e)
 {
 	AUTO_UPDATER struct updater *u = NULL;
 	const struct update_phase *phase;
 	size_t n = 0;
-	int r = upgrade_open_volume(j, &u, e);
+	int r = stick_open_boot(&j->target.stick, j->target.device, &u, e);
 
 	if (r == 0)
 		r = update_plan(u, wanted, e);

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 
+#include "src/fs/ext4_update.h"
+#include "src/fs/fat_update.h"
 #include "src/fs/reader.h"
 #include "src/plan.h"
 
@@ -116,6 +118,13 @@ const struct scan_part *stick_data(const struct stick *s)
 		if (s->scan.part[i].number && strcasecmp(s->scan.part[i].fs_uuid, uuid) == 0)
 			return &s->scan.part[i];
 	return NULL;
+}
+
+int stick_open_boot(const struct stick *s, struct device *d, struct updater **ret, struct err *e)
+{
+	bool fat = strcmp(stick_boot(s)->fs, "vfat") == 0;
+
+	return (fat ? fat_update_open : ext4_update_open)(d, s->boot_start, s->boot_size, ret, e);
 }
 
 bool stick_has_file(const struct stick *s, const char *path)

@@ -7,6 +7,7 @@
 
 #include "bootinst/menu.h"
 #include "partition/scan.h"
+#include "src/fs/update.h"
 #include "src/manifest.h"
 
 enum slot { SLOT_A, SLOT_B, N_SLOTS };
@@ -37,6 +38,8 @@ static inline char slot_letter(enum slot s)
 
 /* The partition BOOT of a stick of ours. */
 const struct scan_part *stick_boot(const struct stick *s);
+/* BOOT for a change, read and checked as it is now; `d` is the whole stick. Errors are those of fat_update_open(). */
+MUST_CHECK int stick_open_boot(const struct stick *s, struct device *d, struct updater **ret, struct err *e);
 /* DATA: the partition with the file system that the stick's manifest names; NULL: there is none. */
 const struct scan_part *stick_data(const struct stick *s);
 /* Whether the stick's manifest lists the file. */

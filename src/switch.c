@@ -3,18 +3,15 @@
 
 #include <errno.h>
 
-#include "src/fs/ext4_update.h"
-#include "src/fs/fat_update.h"
 #include "src/plan.h"
 
 #define SWITCH_CFG STICK_DIR "/switch.cfg"
 
 static int find_sector(struct device *d, const struct stick *s, u64 *ret_off, struct err *e)
 {
-	bool fat = strcmp(stick_boot(s)->fs, "vfat") == 0;
 	AUTO_UPDATER struct updater *u = NULL;
 	u64 size = 0;
-	int r = (fat ? fat_update_open : ext4_update_open)(d, s->boot_start, s->boot_size, &u, e);
+	int r = stick_open_boot(s, d, &u, e);
 
 	if (r == 0)
 		r = update_place(u, SWITCH_CFG, ret_off, &size, e);

@@ -70,7 +70,75 @@ static void slot_text(const struct stick *s, int i, struct buf *out)
 	buf_adds(out, s->menu_switch.slot == 'a' + i ? ", starts by default\n" : "\n");
 }
 
-static int show_stick_text(const struct stick *s, const struct device *d, struct err *e)
+/* What `upgrade` would find: how large a system fits into the slot that does not start. */
+struct room {
+	bool is_known;
+	u64 bytes;
+	char *why_not; /* BOOT cannot be changed as it is; NULL: it can */
+	struct updater *boot;
+};
+
+static void room_free(struct room *r)
+{
+	update_close(r->boot);
+	free(r->why_not);
+}
+
+static void read_room(const struct stick *s, struct device *d, struct room *ret)
+{
+	enum slot spare = s->menu_switch.slot == 'b' ? SLOT_A : SLOT_B;
+	AUTO_ERR struct err e = { 0 };
+
+	if (stick_open_boot(s, d, &ret->boot, &e) < 0) {
+		ret->why_not = xstrdup(e.text ? e.text : "BOOT cannot be read");
+		return;
+	}
+	ret->is_known = true;
+	ret->bytes = ret->boot->numbers.free_before + (s->has_slot[spare] ? content_bytes(&s->slot[spare]) : 0);
+}
+
+static void room_text(const struct room *r, struct buf *out)
+{
+	buf_adds(out, "Upgrade  ");
+	if (r->is_known) {
+		buf_adds(out, "a system of about ");
+		buf_add_size(out, r->bytes);
+		buf_adds(out, " fits beside the one that starts\n");
+	} else {
+		buf_adds(out, "not possible: ");
+		buf_add_escaped(out, r->why_not);
+		buf_adds(out, "\n");
+	}
+	for (size_t i = 0; r->boot && i < r->boot->n_leftover; i++)
+		buf_addf(out, "Left     by an upgrade that was cut off: %s (the next one mends it)\n",
+		         r->boot->leftover[i]);
+}
+
+static void unfinished_text(const struct stick *s, struct buf *out)
+{
+	for (int i = 0; i < N_SLOTS; i++)
+		if (stick_is_unfinished(s, i))
+			buf_addf(out, "Slot %c   holds an upgrade that was cut off: run upgrade again\n",
+			         slot_letter(i));
+}
+
+static void ours_text(const struct stick *s, struct device *d, struct buf *out)
+{
+	struct room room = { 0 };
+
+	for (int i = 0; i < N_SLOTS; i++)
+		if (s->has_slot[i])
+			slot_text(s, i, out);
+	unfinished_text(s, out);
+	buf_adds(out, "Keeps    on the partition labelled ");
+	buf_add_escaped(out, text_or(manifest_get(&s->manifest, "data-label"), "(unknown)"));
+	buf_adds(out, "\n");
+	read_room(s, d, &room);
+	room_text(&room, out);
+	room_free(&room);
+}
+
+static int show_stick_text(const struct stick *s, struct device *d, struct err *e)
 {
 	AUTO_BUF struct buf out = { 0 };
 
@@ -79,14 +147,8 @@ static int show_stick_text(const struct stick *s, const struct device *d, struct
 	buf_add_size(&out, d->size);
 	buf_adds(&out, s->is_ours ? ", a stick made by livestick\n" : ", not made by livestick\n");
 	render_scan(&s->scan, &out);
-	for (int i = 0; i < N_SLOTS; i++)
-		if (s->has_slot[i])
-			slot_text(s, i, &out);
-	if (s->is_ours) {
-		buf_adds(&out, "Keeps    on the partition labelled ");
-		buf_add_escaped(&out, text_or(manifest_get(&s->manifest, "data-label"), "(unknown)"));
-		buf_adds(&out, "\n");
-	}
+	if (s->is_ours)
+		ours_text(s, d, &out);
 	if (s->damage) {
 		buf_adds(&out, "Damaged  ");
 		buf_add_escaped(&out, s->damage);
@@ -110,7 +172,28 @@ static struct json_object *manifest_json(const struct manifest *m)
 	return o;
 }
 
-static int show_stick_json(const struct stick *s, const struct device *d, struct err *e)
+static void ours_json(const struct stick *s, struct device *d, struct json_object *o)
+{
+	struct json_object *unfinished = json_object_new_array(), *left = json_object_new_array();
+	struct room room = { 0 };
+
+	json_object_object_add(o, "stick", manifest_json(&s->manifest));
+	for (int i = 0; i < N_SLOTS; i++)
+		if (stick_is_unfinished(s, i))
+			json_object_array_add(unfinished, json_object_new_string(i ? "b" : "a"));
+	json_object_object_add(o, "unfinished", unfinished);
+	read_room(s, d, &room);
+	if (room.is_known)
+		json_add_bytes(o, "upgrade_room", room.bytes);
+	else
+		json_add_text(o, "no_upgrade", room.why_not);
+	for (size_t i = 0; room.boot && i < room.boot->n_leftover; i++)
+		json_object_array_add(left, json_object_new_string(room.boot->leftover[i]));
+	json_object_object_add(o, "leftover", left);
+	room_free(&room);
+}
+
+static int show_stick_json(const struct stick *s, struct device *d, struct err *e)
 {
 	struct json_object *o = json_result(), *slots = json_object_new_object();
 
@@ -123,7 +206,7 @@ static int show_stick_json(const struct stick *s, const struct device *d, struct
 		if (s->has_slot[i])
 			json_object_object_add(slots, i ? "b" : "a", manifest_json(&s->slot[i]));
 	if (s->is_ours)
-		json_object_object_add(o, "stick", manifest_json(&s->manifest));
+		ours_json(s, d, o);
 	json_object_object_add(o, "slots", slots);
 	json_add_text(o, "default_entry", s->menu_switch.default_id);
 	json_add_text(o, "damage", s->damage);
