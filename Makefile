@@ -49,7 +49,7 @@ TEST_LIB := $(wildcard tests/lib/*.c)
 TESTS    := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c))
 TOOLS    := $(patsubst tests/tools/%.c,$(B)/tools/%,$(wildcard tests/tools/*.c))
 
-.PHONY: all clean install test check-house try bench fuzz deps format
+.PHONY: all clean install test try bench fuzz torture format
 all: $(B)/livestick
 
 $(B)/livestick: $(B)/obj/src/main.o $(B)/liblivestick.a
@@ -138,6 +138,13 @@ bench:
 fuzz:
 	$(Q)tests/install-deps.sh fuzz
 	$(Q)tests/fuzz/run.sh $(or $(FUZZ_SECONDS),60)
+
+# The power cut at every write of create, upgrade and rollback: all states, not samples of them. Hours.
+torture:
+	$(Q)tests/install-deps.sh test
+	$(Q)$(MAKE) --no-print-directory SAN=$(or $(SAN),0) $(B)/tools/record
+	$(Q)tests/torture/torture.py $(B)/tools/record fat32 --full
+	$(Q)tests/torture/torture.py $(B)/tools/record ext4 --full
 
 format:
 	clang-format -i $(foreach d,$(DIRS) persist/init tests/unit tests/lib tests/tools,$(wildcard $(d)/*.[ch]))
