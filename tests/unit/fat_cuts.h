@@ -271,6 +271,7 @@ static int cut_file(void *ctx, const struct judged_file *f)
 	                         *is = volume_find(&c->step->after, f->path);
 	const u8 *old = was ? c->before[was - c->step->before->file] : NULL;
 	const u8 *new = is ? c->after[is - c->step->after.file] : NULL;
+	const struct volume_file *put = put_of(c, f->path);
 	const char *what = NULL;
 
 	if (!was && !is)
@@ -281,7 +282,7 @@ static int cut_file(void *ctx, const struct judged_file *f)
 		what = NULL;
 	else if (!was || !is || f->is_dir || f->size != was->size || f->size != is->size || was->is_dir || is->is_dir)
 		what = "is neither what it was nor what it shall be";
-	else if (put_of(c, f->path)->replace || !is_mixture(c, f, old, new))
+	else if (!put || put->replace || !is_mixture(c, f, old, new))
 		what = "has bytes of both, or of neither";
 	if (was)
 		c->seen[was - c->step->before->file] = true;

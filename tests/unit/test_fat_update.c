@@ -277,6 +277,7 @@ static void live(const char *folder, struct life *life, u64 seed)
 	/* A life in which nothing could be done, or nothing ever lay in pieces in a full volume, shows nothing. */
 	CHECK(seen.done * 3 >= life->steps);
 	CHECK(!life->spare || (seen.pieces > 0 && seen.full > 0));
+	volume_free(&v);
 }
 
 static struct life lives[] = {
