@@ -49,7 +49,7 @@ struct own_modules {
 	size_t n, cap;
 	enum own_union union_;
 	bool has_vfat;                  /* false: BOOT must be ext4 */
-	const char *initrd_compression; /* how the first of the initrds that is packed is so; NULL: none is */
+	const char *initrd_compression; /* how the last of the initrds that is packed is so; NULL: none is */
 	char *doubt; /* a sentence when it cannot be told whether the kernel has what is needed; NULL: it has */
 };
 

@@ -11,7 +11,7 @@ static const u8 program[64] = { 0x7f, 'E', 'L', 'F', 2, 1, 1, 0, 0, 0, 0, 0, 0, 
 static const u8 program_32[64] = { 0x7f, 'E', 'L', 'F', 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 3, 0 };
 
 #define CONFIG                                                                                                         \
-	"CONFIG_BLK_DEV_INITRD=y\nCONFIG_BINFMT_ELF=y\nCONFIG_CRYPTO_CRC32C=y\nCONFIG_TMPFS=y\nCONFIG_PROC_FS=y\n"          \
+	"CONFIG_BLK_DEV_INITRD=y\nCONFIG_BINFMT_ELF=y\nCONFIG_CRYPTO_CRC32C=y\nCONFIG_TMPFS=y\nCONFIG_PROC_FS=y\n"     \
 	"CONFIG_SYSFS=y\nCONFIG_USB_XHCI_HCD=y\nCONFIG_USB_STORAGE=y\nCONFIG_BLK_DEV_SD=y\nCONFIG_EXT4_FS=y\n"         \
 	"CONFIG_BLK_DEV_LOOP=y\nCONFIG_SQUASHFS=y\nCONFIG_SQUASHFS_ZLIB=y\nCONFIG_OVERLAY_FS=y\nCONFIG_VFAT_FS=y\n"    \
 	"CONFIG_NLS_CODEPAGE_437=y\nCONFIG_NLS_ASCII=y\n"
