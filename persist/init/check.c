@@ -7,8 +7,7 @@
 #include "persist/init/inside.h"
 #include "persist/init/say.h"
 
-/* Exit status of e2fsck(8): bits. From 16 on it has not looked at all: wrong usage, or (127, 128 + signal) it did not
- * run. */
+/* Exit status of e2fsck(8): bits. From 16 on it has not looked at all: it was not to be used so, or did not run. */
 enum {
 	FSCK_REPAIRED = 1 | 2,
 	FSCK_NOT_REPAIRED = 4,

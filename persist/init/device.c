@@ -11,8 +11,7 @@
 
 #define READINGS 20 /* then a drive that cannot be read is left alone */
 
-/* Not looked at, and not told: they are made of others, have no medium of their own, or are slow to say that they are
- * empty. */
+/* Not looked at, and not told: they are made of others, have no medium of their own, or are slow to find that out. */
 static bool is_no_drive(const char *name)
 {
 	static const char *const begins[] = { "loop", "ram", "zram", "dm-", "md", "fd", "mtdblock", "nbd" };

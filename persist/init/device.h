@@ -11,7 +11,7 @@
 
 #include "persist/init/super.h"
 
-#define DEVICES_MAX 128
+#define DEVICES_MAX 512
 
 struct device {
 	char name[40]; /* "sda1", as in /sys/class/block */

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The device mapper's snapshots, by the ioctls of linux/dm-ioctl.h and the texts of the kernel's
- * admin-guide/device-mapper. */
+/* The device mapper's snapshots: linux/dm-ioctl.h; the texts: the kernel's admin-guide/device-mapper/snapshot. */
 #ifndef LIVESTICK_INIT_DM_H
 #define LIVESTICK_INIT_DM_H
 

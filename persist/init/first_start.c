@@ -223,8 +223,7 @@ static void work_inside(int extra)
 	_exit(failures ? 1 : 0);
 }
 
-/* A marker is made also when something has failed: to do all again at the next start would undo what the user has done.
- */
+/* A marker also when something has failed: to do all again at the next start would undo what the user has done. */
 int first_start(struct run *run)
 {
 	int extra = open("/extra", O_RDONLY | O_DIRECTORY | O_CLOEXEC), status, r;

@@ -16,8 +16,7 @@ int inside_e2fsck(struct run *run, const char *option, const char *device);
 
 bool inside_has_shell(struct run *run);
 
-/* A shell on that console; comes back when the user leaves it. DATA, if it is mounted, is in /mnt there, when /mnt
- * exists. */
+/* A shell on that console; comes back when the user leaves it. DATA, when it is mounted, is at /mnt there. */
 void inside_shell(struct run *run, const char *console);
 
 #endif

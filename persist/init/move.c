@@ -113,8 +113,7 @@ static bool is_in_new_root(const char *path)
 	return lstat(whole.s, &st) == 0;
 }
 
-/* Without a directory for it in the new root, and no room to make one, a mount goes; /run with all in it stays in use.
- */
+/* Without a directory for it in the new root, and no room to make one, a mount goes; what is in use stays so. */
 static void move_mount(const char *from)
 {
 	TEXT(to, 64);

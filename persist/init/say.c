@@ -90,8 +90,7 @@ static void write_to(int fd, const char *s, size_t len)
 	}
 }
 
-/* At a level that consoles do not show: they have it already. Opened anew, as the kernel limits the rate of each
- * opening. */
+/* At a level that consoles do not show: they have it already. Opened anew: the kernel limits the rate of an opening. */
 static void write_to_log(const char *line)
 {
 	TEXT(entry, 1100);

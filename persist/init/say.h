@@ -13,8 +13,7 @@
 /* Opens the consoles; /dev, /sys are mounted. Before it, say() writes to the console that the kernel gave us. */
 void say_open(bool debug);
 
-/* Opens them anew: when a session leader with one of them as its terminal ends, the kernel hangs up all who have it
- * open. */
+/* Opens them anew: when a shell that had one as its terminal ends, the kernel hangs up all who have it open. */
 void say_reopen(void);
 
 void say(const char *fmt, ...) PRINTF_LIKE(1, 2);

@@ -79,8 +79,7 @@ static struct store store_of(const struct run *run)
 	return s;
 }
 
-/* Bytes for all blocks of an image, should all be changed: a chunk of exceptions (16 bytes each) for 256 chunks, a
- * head. */
+/* Bytes for all blocks of an image: a head, and for each 256 chunks one more with the list of them (16 bytes each). */
 static u64 store_size(u64 origin)
 {
 	u64 chunks = div_round_up(origin, DM_CHUNK);

@@ -86,8 +86,7 @@ int stick_find_boot(struct run *run)
 	return r;
 }
 
-/* Of the kernel's code pages, which may be modules, not all are there; names in UTF-8 are what the configuration has.
- */
+/* Of the kernel's code pages, which may be modules, not all are there. Names in the configuration are UTF-8. */
 static int mount_fat(const char *node)
 {
 	static const char *const options[] = { "utf8=1", "utf8=1,iocharset=ascii", "utf8=1,iocharset=iso8859-1",
@@ -99,8 +98,10 @@ static int mount_fat(const char *node)
 	return r;
 }
 
-/* An ext2 or ext3 is mounted by the driver of ext4, too, and that may be the only one. A journal is not replayed on a
- * device that cannot be written to: then it is left out. */
+/*
+ * ext2 and ext3 are mounted by the driver of ext4, too, which may be the only one. A journal is not replayed on a
+ * device that cannot be written to: then it is left out.
+ */
 static int mount_read_only(const char *node, const char *dir, const char *type)
 {
 	const unsigned long flags = MS_RDONLY | MS_NOATIME;

@@ -124,8 +124,7 @@ void toram(struct run *run)
 	}
 	stick_unmount_boot(run);
 	run->in_memory = true;
-	say("copied; changes%s, the system needs no other part of the stick",
-	    run->saving ? " go to the stick on" : " are kept in memory");
+	say("copied: %s", run->saving ? "only changes still go to the stick" : "the stick is not needed any more");
 }
 
 void toram_undo(struct run *run)

@@ -36,6 +36,7 @@ cat >"$work/core/etc/fstab" <<'END'
 proc /proc proc defaults 0 0
 END
 chmod 640 "$work/core/etc/fstab"
+ln -s /home "$work/core/opt"
 
 mkdir -p "$work/fsck/sbin" "$work/top/etc"
 copy_program() { # PROGRAM DIR: with the libraries it needs

@@ -32,10 +32,13 @@ archive() {
             for image in 01-core 02-fsck 03-top; do echo "image /live/$image.squashfs squashfs"; done
         fi
     } >archive/livestick.conf
-    mkdir -p archive/extra/etc archive/extra/root/new
+    mkdir -p archive/extra/etc archive/extra/root/new archive/extra/opt/there
     echo 'of extra' >archive/extra/etc/extra
     chmod 600 archive/extra/etc/extra
     ln -s ../../etc/extra archive/extra/root/new/link
+    echo 'through a link' >archive/extra/opt/there/x # in the system, /opt is a link to /home
+    echo 'instead of another' >archive/extra/etc/hosts
+    chmod 700 archive/extra/etc
     (cd archive && find . | sort | cpio -o -H newc -R 0:0 --quiet) >initrd
 }
 
@@ -98,7 +101,7 @@ overlay() {
     stick overlay
     menu perch single
     start --cmd 'cat /proc/mounts' --cmd 'cat /etc/layer /etc/fstab' --cmd 'cat /root/new/link; stat -c %a /etc/extra /etc/fstab' \
-        --cmd 'grep Shmem: /proc/meminfo' --cmd 'tr "\0" " " </proc/1/cmdline; tr "\0" "\n" </proc/1/environ' \
+        --cmd 'grep Shmem: /proc/meminfo; cat /home/there/x /etc/hosts; stat -c %a:%n /etc' --cmd 'tr "\0" " " </proc/1/cmdline; tr "\0" "\n" </proc/1/environ' \
         --cmd 'echo kept >/root/kept; echo mine >/etc/extra' --shutdown >first
     grep -q "^overlay / overlay rw,noatime,lowerdir=.*/02:.*/01:.*/00,upperdir=$stem/upper,workdir=$stem/work" first
     grep -q '^/dev/sd.2 /run/livestick/data ext4 rw,noatime' first
@@ -112,8 +115,11 @@ overlay() {
 proc /proc proc defaults 0 0
 END
     sed -n '/^of extra/,+2p' first | tr '\n' ' ' | grep -qx 'of extra 600 640 '
+    grep -qx 'through a link' first
+    grep -qx 'instead of another' first
+    grep -qx 755:/etc first
     # the initramfs, some MiB, has been freed
-    awk '/^Shmem:/ { n = $2 } END { exit !(n > 0 && n < 1024) }' first
+    awk '/^Shmem:/ { n = $2 } END { exit n == "" || n >= 1024 }' first
     grep -qE '^/bin/sh /sbin/init single ' first
     lacks first '^(from|perchdir|load)='
 
@@ -200,13 +206,15 @@ END
 # No DATA: a shell, then without saving. No BOOT: what there is. DATA without room.
 missing() {
     stick overlay
+    tune2fs -L "$(printf '\033[2Jx')" data.img
+    data_put
     menu perch livestick.data=00000000-0000-0000-0000-000000000001
     start --answer 'one letter .c, r, s, b.' s --answer '# $' 'ls -d /sys/block/sd?; cat /etc/layer; exit' \
         --answer 'one letter .c, r, s, b.' c --cmd 'cat /proc/mounts' --shutdown >first
     said | grep -q 'DATA of the stick is not there: no file system has the UUID 00000000-'
     said | grep -q ' sda: 106 MiB, QEMU QEMU HARDDISK'
     said | grep -q " sda1: 64.0 MiB, vfat $BOOT"
-    said | grep -q " sda2: 40.0 MiB, ext4 $DATA"
+    said | grep -qF " sda2: 40.0 MiB, ext4 $DATA \\x1b[2Jx"
     grep -a -q '^of the top' console
     grep -q 'upperdir=/run/livestick/memory/upper' first
 

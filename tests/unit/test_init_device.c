@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* How our /init tells what is on a device, and which is the stick. The judge of UUIDs is blkid, whose word udev takes.
- */
+/* How our /init tells what is on a device, and which is the stick. The judge of UUIDs is blkid: udev goes by it. */
 #include <errno.h>
 #include <fcntl.h>
 
@@ -110,8 +109,7 @@ TEST(mbr_is_no_fat)
 	CHECK(!s.type);
 }
 
-/* Whatever the bytes are: no read beyond them (each length has a buffer of its own for the sanitizer), no endless name.
- */
+/* Whatever the bytes are: no read beyond them (each length is a buffer of its own, for ASan), no endless name. */
 TEST(hostile_bytes)
 {
 	static u8 bytes[SUPER_BYTES];
