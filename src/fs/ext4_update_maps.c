@@ -249,19 +249,6 @@ static int write_super(struct ext4_update *x, struct err *e)
 	return device_write(x->overlay, SUPERBLOCK_OFFSET, super, sizeof(super), e);
 }
 
-int ext4_write_maps(struct ext4_update *x, struct err *e)
-{
-	errcode_t err;
-
-	/* They may differ from what is on the medium although nobody changed them: an interrupted update did. */
-	ext2fs_mark_bb_dirty(x->fs);
-	ext2fs_mark_ib_dirty(x->fs);
-	err = ext2fs_write_bitmaps(x->fs);
-	if (!err)
-		err = ext2fs_flush2(x->fs, EXT2_FLAG_FLUSH_NO_SYNC);
-	return err ? ext4_lib_failed(x, err, "bitmaps", e) : write_super(x, e);
-}
-
 /* ---- bitmaps that are not there yet */
 
 /*
@@ -293,18 +280,38 @@ int ext4_prepare_inode_maps(struct ext4_update *x, struct err *e)
 	return err ? ext4_lib_failed(x, err, "inodes", e) : r;
 }
 
-int ext4_prepare_block_maps(struct ext4_update *x, struct err *e)
+/* Of the groups that are used since the maps were written last. What is on the medium is then known. */
+static int prepare_block_maps(struct ext4_update *x, struct err *e)
 {
 	u8 bits[EXT4_BLOCK];
 	int r = 0;
 
 	for (dgrp_t g = 0; g < x->fs->group_desc_count && r == 0; g++) {
+		u64 off = ext2fs_block_bitmap_loc(x->fs, g) * EXT4_BLOCK;
+
 		if (!(x->group_flags[g] & EXT2_BG_BLOCK_UNINIT) || ext2fs_bg_flags_test(x->fs, g, EXT2_BG_BLOCK_UNINIT))
 			continue;
+		x->group_flags[g] &= (u16)~EXT2_BG_BLOCK_UNINIT;
 		r = bits_of_unused(x, g, bits, e);
 		if (r == 0)
-			ext4_add_piece(&x->phase[PHASE_EMPTY], ext2fs_block_bitmap_loc(x->fs, g) * EXT4_BLOCK, bits,
-			               sizeof(bits));
+			r = device_overlay_mark(x->overlay, off, sizeof(bits), e);
+		if (r == 0)
+			ext4_add_piece(&x->phase[PHASE_EMPTY], off, bits, sizeof(bits));
 	}
 	return r;
+}
+
+int ext4_write_maps(struct ext4_update *x, struct err *e)
+{
+	errcode_t err;
+	int r;
+
+	/* They may differ from what is on the medium although nobody changed them: an interrupted update did. */
+	ext2fs_mark_bb_dirty(x->fs);
+	ext2fs_mark_ib_dirty(x->fs);
+	err = ext2fs_write_bitmaps(x->fs);
+	if (!err)
+		err = ext2fs_flush2(x->fs, EXT2_FLAG_FLUSH_NO_SYNC);
+	r = err ? ext4_lib_failed(x, err, "bitmaps", e) : write_super(x, e);
+	return r < 0 ? r : prepare_block_maps(x, e);
 }

@@ -480,5 +480,5 @@ int ext4_carry_out(struct ext4_update *x, struct err *e)
 	for (size_t i = 0; i < n_old; i++)
 		ext4_body_free(&old[i]);
 	free(old);
-	return r < 0 ? r : ext4_prepare_block_maps(x, e);
+	return r;
 }

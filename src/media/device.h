@@ -67,6 +67,9 @@ struct device *device_new_overlay(struct device *under);
  */
 int device_overlay_changes(struct device *d, int (*fn)(void *ctx, u64 off, const u8 *data, size_t len), void *ctx);
 
+/* The bytes in this range count as changed then, whatever they are: somebody else wrote there. */
+MUST_CHECK int device_overlay_mark(struct device *d, u64 off, size_t len, struct err *e);
+
 /* `size` bytes of an input, for reading only. What the input refers to must outlive the device. */
 struct device *device_new_input(const char *name, struct input in, u64 size);
 

@@ -94,6 +94,22 @@ static int overlay_write(struct device *d, u64 off, const void *buf, size_t len)
 	return 0;
 }
 
+int device_overlay_mark(struct device *d, u64 off, size_t len, struct err *e)
+{
+	struct overlay *o = (struct overlay *)d;
+
+	for (u64 at = align_down(off, PIECE); at < off + len; at += PIECE) {
+		struct piece *p;
+		int r = make_piece(o, at, &p);
+
+		if (r < 0)
+			return fail(e, r, "%s: read at byte %llu: %s", d->name, (unsigned long long)at, strerror(-r));
+		for (u64 i = MAX(at, off) - at; i < MIN(at + PIECE, off + len) - at; i++)
+			p->before[i] = (u8)~p->now[i];
+	}
+	return 0;
+}
+
 static bool is_changed(const struct overlay *o, const struct piece *p, size_t at)
 {
 	return memcmp(p->now + at, p->before + at, o->d.sector_size) != 0;

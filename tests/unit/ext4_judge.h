@@ -4,7 +4,7 @@
  * it for reading (each checksum on the way is checked), and at what must hold whatever was written last:
  *
  *  - no block belongs to two;
- *  - what is in use is marked as used, if the checksum of the bitmap is right (else nobody believes it);
+ *  - what is in use is marked as used, whether or not the bitmap has its checksum, which has only 16 bits;
  *  - an inode without a name has no contents;
  *  - a name leads to an inode in use.
  *
@@ -317,8 +317,6 @@ J_UNUSED static bool j_bit(const u8 *map, u64 n)
 J_UNUSED static bool j_group(struct judge *j, u32 g)
 {
 	const u8 *d = j_desc(j, g), *blocks = j_block(j, get_le32(d)), *inodes = j_block(j, get_le32(d + 4));
-	bool blocks_good = (j_crc(j->seed, blocks, J_BLOCK) & 0xffff) == get_le16(d + 24);
-	bool inodes_good = (j_crc(j->seed, inodes, j->per_group / 8) & 0xffff) == get_le16(d + 26);
 	u32 used = get_le16(d + 18) & 1 ? 0 : j->per_group - get_le16(d + 28);
 
 	for (u64 i = (u64)g * J_GROUP; i < MIN((u64)(g + 1) * J_GROUP, j->blocks); i++) {
@@ -326,11 +324,11 @@ J_UNUSED static bool j_group(struct judge *j, u32 g)
 			continue;
 		if (get_le16(d + 18) & 2)
 			return j_no(j, "block %llu is used, in a group that is not", (unsigned long long)i);
-		if (blocks_good && !j_bit(blocks, i % J_GROUP))
+		if (!j_bit(blocks, i % J_GROUP))
 			return j_no(j, "block %llu is used and marked as free", (unsigned long long)i);
 	}
 	for (u32 i = 0; i < used; i++)
-		if (get_le16(j_inode(j, g * j->per_group + i + 1) + 26) && inodes_good && !j_bit(inodes, i))
+		if (get_le16(j_inode(j, g * j->per_group + i + 1) + 26) && !j_bit(inodes, i))
 			return j_no(j, "inode %u is used and marked as free", g * j->per_group + i + 1);
 	return true;
 }

@@ -104,6 +104,23 @@ TEST(what_was_not_told_is_told_again)
 	CHECK_U64(t.n, 1);
 }
 
+TEST(what_is_marked_counts_as_changed)
+{
+	AUTO_DEVICE struct device *under = device_new_memory("under", SIZE, 512);
+	AUTO_DEVICE struct device *d = device_new_overlay(under);
+	AUTO_ERR struct err e = { 0 };
+	struct told t = { 0 };
+
+	memset(model, 0, SIZE);
+	memset(before, 9, SIZE);
+	CHECK_OK(device_overlay_mark(d, 4096 - 512, 4096, &e), &e);
+	CHECK_U64(device_overlay_changes(d, check_stretch, &t), 0);
+	CHECK_U64(t.n, 2);
+	CHECK_U64(t.end, 8192 - 512);
+	CHECK_U64(device_overlay_changes(d, check_stretch, &t), 0);
+	CHECK_U64(t.n, 2);
+}
+
 TEST(sectors_of_4096_bytes_and_errors_below)
 {
 	AUTO_DEVICE struct device *under = device_new_memory("under", SIZE, 4096);
