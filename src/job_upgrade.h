@@ -39,6 +39,7 @@ struct upgrade_job {
 	size_t n_removed, cap_removed;
 	struct update_numbers numbers;
 	struct buf warnings; /* lines */
+	size_t n_loaders;    /* files of the UEFI loaders that were renewed */
 	u64 written, spared; /* bytes, of all writes; spared: were there already */
 	enum {
 		UPGRADE_UNTOUCHED,

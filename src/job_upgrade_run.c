@@ -17,16 +17,13 @@ char *slot_file(enum slot slot, const char *end)
 	return path.s;
 }
 
-/* One update of BOOT, from opening to the last flush. */
-static int change(struct upgrade_job *j, struct volume_update *wanted, struct progress *p, struct err *e)
+int upgrade_run_update(struct upgrade_job *j, struct updater *u, struct volume_update *wanted, struct progress *p,
+                       struct err *e)
 {
-	AUTO_UPDATER struct updater *u = NULL;
 	const struct update_phase *phase;
 	size_t n = 0;
-	int r = stick_open_boot(&j->target.stick, j->target.device, &u, e);
+	int r = update_plan(u, wanted, e);
 
-	if (r == 0)
-		r = update_plan(u, wanted, e);
 	if (r == 0)
 		r = update_phases(u, &phase, &n, e);
 	if (r < 0)
@@ -41,6 +38,15 @@ static int change(struct upgrade_job *j, struct volume_update *wanted, struct pr
 		j->spared += c.spared;
 	}
 	return r;
+}
+
+/* One update of BOOT, from opening to the last flush. */
+static int change(struct upgrade_job *j, struct volume_update *wanted, struct progress *p, struct err *e)
+{
+	AUTO_UPDATER struct updater *u = NULL;
+	int r = stick_open_boot(&j->target.stick, j->target.device, &u, e);
+
+	return r < 0 ? r : upgrade_run_update(j, u, wanted, p, e);
 }
 
 /* From here on the spare slot is in pieces, and nobody must start it. In place there is no other one to show. */
@@ -142,6 +148,7 @@ static const struct {
 	{ "writing the manifest", write_manifest },
 	{ "switching to the new system", switch_over },
 	{ "clearing up", remove_next },
+	{ "renewing the UEFI loaders", upgrade_renew_loaders },
 };
 
 /* The user must know what the stick starts now. */

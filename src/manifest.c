@@ -95,7 +95,8 @@ u64 manifest_size(const struct manifest *m)
 struct buf *manifest_text(struct manifest *m)
 {
 	for (size_t i = 0; i < m->n_files; i++) {
-		sha256_end(m->file[i].hash, m->file[i].digest);
+		if (m->file[i].hash)
+			sha256_end(m->file[i].hash, m->file[i].digest);
 		m->file[i].hash = NULL;
 	}
 	if (!m->text.len)
@@ -111,6 +112,31 @@ static int read_text(void *ctx, u64 off, void *buf, size_t len, struct err *e)
 		return fail(e, -EIO, "manifest: is not as long as was planned");
 	memcpy(buf, text->s + off, len);
 	return 0;
+}
+
+/* What every text form has of its own is not a setting. */
+static bool is_made(const char *key)
+{
+	return strcmp(key, first_line) == 0 || strcmp(key, "content") == 0;
+}
+
+void manifest_copy(const struct manifest *from, const struct manifest_change *change, size_t n, struct manifest *ret)
+{
+	for (size_t i = 0; i < from->n_settings; i++)
+		if (!is_made(from->setting[i].key))
+			manifest_set(ret, from->setting[i].key, from->setting[i].value);
+	for (size_t i = 0; i < from->n_files; i++) {
+		struct manifest_file *f = ARRAY_ADD(ret->file, ret->n_files, ret->cap_files);
+
+		*f = (struct manifest_file){ .path = xstrdup(from->file[i].path), .size = from->file[i].size };
+		memcpy(f->digest, from->file[i].digest, SHA256_SIZE);
+		for (size_t k = 0; k < n; k++) {
+			if (strcmp(change[k].path, f->path) == 0) {
+				f->size = change[k].size;
+				memcpy(f->digest, change[k].digest, SHA256_SIZE);
+			}
+		}
+	}
 }
 
 bool manifest_same(const struct manifest *a, const struct manifest *b)

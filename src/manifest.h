@@ -52,6 +52,15 @@ struct buf *manifest_text(struct manifest *m);
 /* Whether two that were read are the same text. */
 bool manifest_same(const struct manifest *a, const struct manifest *b);
 
+/* What has become another file. */
+struct manifest_change {
+	const char *path;
+	u64 size;
+	u8 digest[SHA256_SIZE];
+};
+/* The settings and files of one that was read, with the changes, to be written again. */
+void manifest_copy(const struct manifest *from, const struct manifest_change *change, size_t n, struct manifest *ret);
+
 /* Length of the text form in bytes. */
 u64 manifest_size(const struct manifest *m);
 /* The text form as an input: made at the first read, so all files must have been hashed by then. */

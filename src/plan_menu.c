@@ -260,15 +260,6 @@ static bool has_serial_console(const struct menu *m)
 	return false;
 }
 
-/* Loaders of one set come from one maker: what one of them cannot, none is asked to do. */
-static const char *linux_command(const struct efi_set *s)
-{
-	for (size_t i = 0; i < s->n_loaders; i++)
-		if (!efi_menu_program(&s->loader[i])->grub_has_linuxefi)
-			return "linux";
-	return "linuxefi";
-}
-
 void plan_write_switch(const struct plan *p, char previous, char ret_sector[MENU_SWITCH_SIZE])
 {
 	struct menu_switch s = { .slot = p->slot, .previous = previous };
@@ -286,7 +277,7 @@ void plan_write_menu_top(struct plan *p)
 		menu_write_syslinux_top(p->menu.timeout_ds, has_serial_console(&p->menu), &p->top_cfg);
 	if (!p->uefi)
 		return;
-	menu_write_grub_top(p->menu.timeout_ds, linux_command(p->efi), &p->grub_top);
+	menu_write_grub_top(p->menu.timeout_ds, efi_linux_command(p->efi), &p->grub_top);
 	menu_write_grub_stub(p->medium.boot_uuid, &p->grub_stub);
 }
 

@@ -88,6 +88,8 @@ static void render_upgrade(const struct upgrade_job *j, struct buf *out)
 
 static void render_numbers(const struct upgrade_job *j, struct buf *out)
 {
+	if (j->n_loaders)
+		buf_addf(out, "Loaders  %zu files of the UEFI loaders are those of the new system now\n", j->n_loaders);
 	if (j->state == UPGRADE_COMPLETE)
 		buf_addf(out, "Written  %llu bytes; %llu more were there already\n", (unsigned long long)j->written,
 		         (unsigned long long)j->spared);
@@ -133,6 +135,7 @@ static struct json_object *result_json(const struct upgrade_job *j)
 	json_object_object_add(o, "removed", removed);
 	json_add_bytes(o, "boot_free_before", j->numbers.free_before);
 	json_add_bytes(o, "boot_free_after", j->numbers.free_after);
+	json_add_bytes(o, "loader_files_renewed", j->n_loaders);
 	json_add_bytes(o, "bytes_to_write", j->numbers.to_write);
 	json_add_bytes(o, "bytes_written", j->written);
 	json_add_bytes(o, "bytes_spared", j->spared);

@@ -73,6 +73,28 @@ layout() {      # fat32|ext4 PARTITION-OF-BOOT OPTION...
     [ "$before" = "$(part s.img "$data" | sha256sum)" ] || fail "DATA was written"
 }
 
+# A later GRUB comes with the new system: it replaces the old one, and the manifest says so. Neither does it in a second run.
+loaders_renewed() {     # OPTION...
+    local esp=1 kind=fat32 new
+    rm -rf s.img later
+    create --size 1G "$@" "$one" s.img
+    [ $# -eq 0 ] || kind=ext4
+    mkdir later
+    xorriso -osirrox on -indev "$two" -extract / later >log 2>&1 || { cat log; return 1; }
+    chmod -R u+rwX later
+    head -c 100000 /dev/zero >>later/EFI/boot/grubx64.efi
+    "$LIVESTICK" upgrade --json --progress none later s.img | jq -e '.loader_files_renewed == 1'
+    mcopy -n -i "s.img@@$(start s.img $esp)" ::/EFI/boot/grubx64.efi grub
+    cmp grub later/EFI/boot/grubx64.efi
+    mcopy -n -i "s.img@@$(start s.img $esp)" "::/livestick/$([ $kind = ext4 ] && echo esp || echo stick).manifest" m
+    grep -qi "^file $(sha256sum <grub | cut -d' ' -f1) .*/EFI/boot/grubx64.efi" m
+    [ $kind = ext4 ] || judge s.img fat32 1
+    rm -rf later/live/filesystem.squashfs
+    head -c 300000 /dev/urandom >later/live/filesystem.squashfs
+    "$LIVESTICK" upgrade --json --progress none later s.img | jq -e '.loader_files_renewed == 0'
+    boot --image s.img --firmware uefi --expect 'Previous system'
+}
+
 dry_run() {
     rm -f s.img
     create --size 1G "$one" s.img
@@ -173,6 +195,8 @@ check mbr-fat32 layout fat32 1
 check gpt-fat32 layout fat32 1 --table gpt
 check mbr-ext4 layout ext4 2 --boot-fs ext4
 check gpt-ext4 layout ext4 2 --table gpt --boot-fs ext4
+check loaders-renewed loaders_renewed
+check loaders-renewed-on-esp loaders_renewed --boot-fs ext4
 check dry-run dry_run
 check refusals refusals
 check no-room no_room
