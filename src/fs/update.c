@@ -34,10 +34,11 @@ int update_plan(struct updater *u, struct volume_update *wanted, struct err *e)
 
 int update_phases(struct updater *u, const struct update_phase **ret, size_t *ret_n, struct err *e)
 {
-	int r = u->ops->emit(u, e);
+	int r = u->emitted ? 0 : u->ops->emit(u, e);
 
 	if (r < 0)
 		return r;
+	u->emitted = true;
 	*ret = u->phase;
 	*ret_n = u->n_phases;
 	return 0;
@@ -87,6 +88,7 @@ int update_add_phase(struct updater *u, const char *name, struct writelist *list
 		writelist_free(list);
 		return r;
 	}
+	u->numbers.to_write += writelist_bytes(list);
 	*ARRAY_ADD(u->phase, u->n_phases, u->cap_phases) = (struct update_phase){ name, list };
 	return 0;
 }

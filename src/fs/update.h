@@ -15,10 +15,11 @@
  * A volume is opened for one update; the next one opens it again and sees what is there then.
  *
  * What a phase may hold is the file system's matter. Together they keep this order, with a flush between any two:
- * entries of what goes; their blocks; the data of what comes, with directories nobody can reach yet; the blocks it
- * takes; the entries of what comes; the blocks of what was replaced. So at each moment no entry leads to what is not
- * written or not allocated, and no block is free while an entry leads to it, whatever of the writes since the last
- * flush has reached the medium. A sector of the device is the only thing that is written whole or not at all.
+ * entries of what goes; its blocks are free, and the data of what comes is written, with directories that nobody can
+ * reach yet; the blocks of what comes are taken; its entries; the blocks of what was replaced are free. So at each
+ * moment no entry leads to what is not written or not allocated, and no block is free while an entry leads to it,
+ * whatever of the writes since the last flush has reached the medium. A sector of the device is the only thing that is
+ * written whole or not at all.
  *
  * What may be left by a loss of power: the files named in the update, each in its old state, its new one, or not
  * there; blocks that belong to nobody, and other leftovers which opening tells (`leftover`) and the next update mends.
@@ -56,8 +57,8 @@ struct volume_update {
 struct update_numbers {
 	u64 free_before; /* what the volume has for new files now, leftovers of an interrupted update included */
 	u64 free_after;
-	u64 to_write; /* in all phases together, at most */
-	u64 in_place; /* of these, of files that keep their place: only what differs is really written */
+	u64 in_place; /* of files that keep their place: only what differs is written */
+	u64 to_write; /* in all phases together, at most, those in place included */
 };
 
 struct update_phase {
@@ -76,7 +77,7 @@ struct updater;
 struct updater_ops {
 	int (*find)(struct updater *u, const char *path, struct update_entry *ret, struct err *e);
 	int (*plan)(struct updater *u, struct volume_update *wanted, struct err *e);
-	int (*emit)(struct updater *u, struct err *e); /* adds the phases, with update_add_phase() */
+	int (*emit)(struct updater *u, struct err *e); /* once: adds the phases, with update_add_phase() */
 	void (*close)(struct updater *u);              /* what the fields below name is freed already */
 };
 
@@ -88,9 +89,11 @@ struct updater {
 	 */
 	char **leftover;
 	size_t n_leftover, cap_leftover;
-	struct update_numbers numbers; /* free_before from opening on, the others from planning on */
+	struct update_numbers
+	    numbers; /* free_before from opening on, to_write from update_phases() on, the others from planning on */
 	struct update_phase *phase;
 	size_t n_phases, cap_phases;
+	bool emitted;
 };
 
 /*
