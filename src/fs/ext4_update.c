@@ -76,13 +76,9 @@ static void set_numbers(struct ext4_update *x)
 	struct update_numbers *n = &x->u.numbers;
 
 	n->free_after = ext4_blocks_free(x) * EXT4_BLOCK;
-	for (size_t i = 0; i < x->n_put; i++) {
-		u64 bytes = align_up(x->wanted->put.file[i].size, EXT4_BLOCK);
-
-		if (x->put[i].how == HOW_KEEP || x->wanted->put.file[i].is_hole)
-			continue;
-		n->in_place += x->put[i].how == HOW_PLACE ? bytes : 0;
-	}
+	for (size_t i = 0; i < x->n_put; i++)
+		if (x->put[i].how == HOW_PLACE)
+			n->in_place += align_up(x->wanted->put.file[i].size, EXT4_BLOCK);
 }
 
 static int plan(struct updater *u, struct volume_update *wanted, struct err *e)
@@ -131,8 +127,6 @@ static int emit(struct updater *u, struct err *e)
 	struct ext4_update *x = (struct ext4_update *)u;
 	int r = 0;
 
-	if (u->n_phases) /* asked for again */
-		return 0;
 	for (size_t i = 0; i < N_PHASES && r == 0; i++) {
 		struct writelist *w = writelist_new();
 

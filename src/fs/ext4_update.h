@@ -25,6 +25,7 @@
  *	release    bitmaps, without what was replaced
  *
  * So contents have a name at any moment: e2fsck finds none to put into lost+found, only empty files and directories.
+ *And files that go or come may be empty when the power fails, too.
  *
  * Opening checks most of what e2fsck would (not: names that are there twice, types in entries, copies of the
  * superblock; nor hashes of names, for directories that are changed become linear). What an interrupted update leaves

@@ -252,32 +252,21 @@ static int write_super(struct ext4_update *x, struct err *e)
 /* ---- bitmaps that are not there yet */
 
 /*
- * Such a group says so in its descriptor, and its bitmap and table may hold anything. The descriptor and the bitmap are
- * two writes: so that none is believed before it is there, an empty one is written in a phase before. Inodes that
- * nobody used yet are wiped likewise: after the descriptor counts them in, e2fsck would believe what was there.
+ * Such a group says so in its descriptor, and its bitmap and its table of inodes may hold anything. The descriptor and
+ * these are several writes: so that nothing is believed before it is there, the first phase writes a bitmap without
+ * files, and wipes the inodes that are used first: once the descriptor counts them in, e2fsck believes what was there.
+ * (The bitmap of inodes may be anything until one of them is in use, which is a phase later.)
  */
-int ext4_prepare_inode_maps(struct ext4_update *x, struct err *e)
+int ext4_wipe_new_inodes(struct ext4_update *x, struct err *e)
 {
-	u32 n = x->fs->super->s_inodes_per_group / 8;
-	u8 empty[EXT4_BLOCK];
 	u32 zero[EXT4_BLOCK / 4] = { 0 };
 	errcode_t err = 0;
-	int r = 0;
 
-	memset(empty, 0xff, sizeof(empty));
-	memset(empty, 0, n);
-	for (size_t i = x->n_found; i < x->n_nodes && r == 0 && !err; i++) {
-		u32 number = x->node[i].number;
-		dgrp_t g = ext2fs_group_of_ino(x->fs, number);
-
-		if (x->group_flags[g] & EXT2_BG_INODE_UNINIT)
-			r = device_write(x->overlay, ext2fs_inode_bitmap_loc(x->fs, g) * EXT4_BLOCK, empty,
-			                 sizeof(empty), e);
-		if (!ext2fs_test_inode_bitmap2(x->fs->inode_map, number))
-			err = ext2fs_write_inode_full(x->fs, number, (struct ext2_inode *)(void *)zero,
+	for (size_t i = x->n_found; i < x->n_nodes && !err; i++)
+		if (!ext2fs_test_inode_bitmap2(x->fs->inode_map, x->node[i].number))
+			err = ext2fs_write_inode_full(x->fs, x->node[i].number, (struct ext2_inode *)(void *)zero,
 			                              EXT2_INODE_SIZE(x->fs->super));
-	}
-	return err ? ext4_lib_failed(x, err, "inodes", e) : r;
+	return err ? ext4_lib_failed(x, err, "inodes", e) : 0;
 }
 
 /* Of the groups that are used since the maps were written last. What is on the medium is then known. */

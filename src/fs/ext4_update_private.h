@@ -156,8 +156,8 @@ MUST_CHECK u8 *ext4_dir_make(const struct ext4_update *x, size_t dir, bool then,
 
 /* Compares them with what is in use, and makes them right in memory. */
 MUST_CHECK int ext4_check_maps(struct ext4_update *x, struct err *e);
-/* In the first step: what has to be written before inodes are used in a group where none was. */
-MUST_CHECK int ext4_prepare_inode_maps(struct ext4_update *x, struct err *e);
+/* In the first step: no inode that is used later holds anything. */
+MUST_CHECK int ext4_wipe_new_inodes(struct ext4_update *x, struct err *e);
 /* Writes all to the overlay; what has to be written before that goes to the first phase. */
 MUST_CHECK int ext4_write_maps(struct ext4_update *x, struct err *e);
 

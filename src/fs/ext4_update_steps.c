@@ -111,7 +111,7 @@ static int empty_file(struct ext4_update *x, size_t i, struct err *e)
 
 static int step_empty(struct ext4_update *x, struct err *e)
 {
-	int r = ext4_prepare_inode_maps(x, e);
+	int r = ext4_wipe_new_inodes(x, e);
 
 	for (size_t i = 0; i < x->n_found && r == 0; i++) {
 		const struct ext4_live *node = &x->node[i];

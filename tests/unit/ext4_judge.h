@@ -21,6 +21,7 @@
 #define J_BLOCK  4096U
 #define J_INODE  256U
 #define J_GROUP  32768U
+#define J_META   9 /* in `owned`: the volume's own */
 #define J_UNUSED __attribute__((unused))
 
 struct judge {
@@ -320,7 +321,7 @@ J_UNUSED static bool j_group(struct judge *j, u32 g)
 	u32 used = get_le16(d + 18) & 1 ? 0 : j->per_group - get_le16(d + 28);
 
 	for (u64 i = (u64)g * J_GROUP; i < MIN((u64)(g + 1) * J_GROUP, j->blocks); i++) {
-		if (!j->owned[i])
+		if (!j->owned[i] || (get_le16(d + 18) & 2 && j->owned[i] == J_META))
 			continue;
 		if (get_le16(d + 18) & 2)
 			return j_no(j, "block %llu is used, in a group that is not", (unsigned long long)i);
@@ -331,6 +332,27 @@ J_UNUSED static bool j_group(struct judge *j, u32 g)
 		if (get_le16(j_inode(j, g * j->per_group + i + 1) + 26) && !j_bit(inodes, i))
 			return j_no(j, "inode %u is used and marked as free", g * j->per_group + i + 1);
 	return true;
+}
+
+/* Superblock, descriptors, their copies, bitmaps, tables. */
+J_UNUSED static bool j_own_meta(struct judge *j)
+{
+	u32 descs = 1 + (j->groups * 32 + J_BLOCK - 1) / J_BLOCK, copies[3] = { 0 };
+	bool ok = true;
+
+	copies[1] = get_le32(j->v + 1024 + 0x24c);
+	copies[2] = get_le32(j->v + 1024 + 0x250);
+	for (int i = 0; i < 3 && ok; i++)
+		ok = (i > 0 && copies[i] == 0) || j_own(j, (u64)copies[i] * J_GROUP, descs, 0);
+	for (u32 g = 0; g < j->groups && ok; g++) {
+		const u8 *d = j_desc(j, g);
+
+		ok = j_own(j, get_le32(d), 1, 0) && j_own(j, get_le32(d + 4), 1, 0) &&
+		     j_own(j, get_le32(d + 8), j->per_group * J_INODE / J_BLOCK, 0);
+	}
+	for (u32 i = 0; i < j->blocks; i++)
+		j->owned[i] = j->owned[i] ? J_META : 0;
+	return ok;
 }
 
 J_UNUSED static bool j_super(struct judge *j)
@@ -370,7 +392,7 @@ J_UNUSED static bool judge_volume(struct judge *j)
 		return false;
 	j->owned = xcalloc(j->blocks, 1);
 	j->named = xcalloc(j->inodes + 1, 1);
-	ok = j_walk(j, 2, 2, "", 0);
+	ok = j_own_meta(j) && j_walk(j, 2, 2, "", 0);
 	for (u32 g = 0; g < j->groups && ok; g++) {
 		u32 used = get_le16(j_desc(j, g) + 18) & 1 ? 0 : j->per_group - get_le16(j_desc(j, g) + 28);
 
