@@ -56,6 +56,11 @@ char *inside_doubt_drivers(const struct family_facts *f)
 		return xstrdup("its initrd has no driver for ext4: nothing will be kept");
 	if (inside_lacks_driver(f, "vfat"))
 		return xstrdup("its initrd has no driver for FAT (vfat): it finds its medium only with --boot-fs ext4");
+	/* The default of Linux' configuration, which hardly anybody changes. */
+	if (inside_lacks_driver(f, "nls_cp437"))
+		return xstrdup(
+		    "its initrd has no code page 437 (nls_cp437), without which Linux mounts no FAT: it finds "
+		    "its medium only with --boot-fs ext4");
 	return NULL;
 }
 

@@ -13,7 +13,8 @@ extern const struct family family_dmsquash;
 #define DRACUT                                                                                                         \
 	"mkdir -p usr/sbin usr/lib/dracut usr/lib/modules/6.5.6-300.fc39.x86_64/kernel/fs && "                         \
 	"ln -s usr/sbin sbin && ln -s usr/lib lib && echo x >init && cd usr/lib/modules/*/ && "                        \
-	"echo kernel/fs/ext4/ext4.ko >modules.builtin && echo kernel/fs/fat/vfat.ko >>modules.builtin && cd "          \
+	"echo kernel/fs/ext4/ext4.ko >modules.builtin && echo kernel/fs/fat/vfat.ko >>modules.builtin && "             \
+	"echo kernel/fs/nls/nls_cp437.ko >>modules.builtin && cd "                                                     \
 	"../../../.. && "
 #define WITH_OVERLAY DRACUT "echo x >usr/lib/modules/6.5.6-300.fc39.x86_64/kernel/fs/overlay.ko.xz && "
 #define SCRIPT       "echo 'getargbool 0 rd.live.overlay.overlayfs' >usr/sbin/dmsquash-live-root"
@@ -149,6 +150,9 @@ TEST(version_and_doubts)
 		{ { TREE, WITH_OVERLAY SCRIPT " && sed -i /vfat/d usr/lib/modules/*/modules.builtin", { FEDORA } },
 		  NULL,
 		  "no driver for FAT" },
+		{ { TREE, WITH_OVERLAY SCRIPT " && sed -i /cp437/d usr/lib/modules/*/modules.builtin", { FEDORA } },
+		  NULL,
+		  "no code page 437" },
 		{ { TREE, DRACUT SCRIPT " && mv usr/lib/modules/6* usr/lib/modules/2.6.32-754.el6.x86_64", { FEDORA } },
 		  NULL,
 		  "older than 3.6" },
