@@ -16,11 +16,14 @@ static void close_update(struct updater *u)
 	}
 	for (size_t i = 0; i < x->n_put; i++)
 		ext4_body_free(&x->put[i].body);
+	for (size_t i = 0; i < x->n_old; i++)
+		ext4_body_free(&x->old[i]);
 	for (size_t i = 0; i < N_PHASES; i++) {
 		for (size_t k = 0; k < x->phase[i].n; k++)
 			free(x->phase[i].piece[k].data);
 		free(x->phase[i].piece);
 	}
+	free(x->old);
 	free(x->put);
 	free(x->node);
 	free(x->xattr);

@@ -111,6 +111,8 @@ struct ext4_update {
 	struct ext4_put *put;
 	size_t n_put;
 	struct ext4_phase phase[N_PHASES];
+	struct ext4_body *old; /* of directories, until it can be given back */
+	size_t n_old, cap_old;
 	u64 next; /* block where the search for free ones goes on */
 };
 

@@ -191,8 +191,7 @@ static u16 links_of_dir(const struct ext4_update *x, size_t i, bool then)
 }
 
 /* Lets the inodes of directories lead to what was made; what they had is given back in a later step. */
-static int switch_dirs(struct ext4_update *x, bool then, struct ext4_body **old, size_t *n_old, size_t *cap_old,
-                       struct err *e)
+static int switch_dirs(struct ext4_update *x, bool then, struct err *e)
 {
 	int r = 0;
 
@@ -210,18 +209,18 @@ static int switch_dirs(struct ext4_update *x, bool then, struct ext4_body **old,
 		raw.small.i_links_count = links_of_dir(x, i, then);
 		raw.small.i_mtime = (u32)x->fs->now;
 		r = write_inode(x, i, &raw, e);
-		*ARRAY_ADD(*old, *n_old, *cap_old) = node->body;
+		*ARRAY_ADD(x->old, x->n_old, x->cap_old) = node->body;
 		node->body = node->made;
 		node->made = (struct ext4_body){ 0 };
 	}
 	return r;
 }
 
-static void give_back_all(struct ext4_update *x, struct ext4_body **old, size_t *n_old)
+static void give_back_old(struct ext4_update *x)
 {
-	for (size_t i = 0; i < *n_old; i++)
-		ext4_give_back(x, &(*old)[i]);
-	*n_old = 0;
+	for (size_t i = 0; i < x->n_old; i++)
+		ext4_give_back(x, &x->old[i]);
+	x->n_old = 0;
 }
 
 /* ---- free */
@@ -422,7 +421,7 @@ static void end_step(struct ext4_update *x, unsigned phase)
 }
 
 /* The old system out of the way: what goes, and all that an interrupted update left. */
-static int take_away(struct ext4_update *x, struct ext4_body **old, size_t *n_old, size_t *cap_old, struct err *e)
+static int take_away(struct ext4_update *x, struct err *e)
 {
 	int r = step_empty(x, e);
 	bool shrinks = false;
@@ -436,16 +435,16 @@ static int take_away(struct ext4_update *x, struct ext4_body **old, size_t *n_ol
 		r = ext4_write_maps(x, e);
 	end_step(x, PHASE_SHRINK);
 	if (r == 0)
-		r = switch_dirs(x, false, old, n_old, cap_old, e);
+		r = switch_dirs(x, false, e);
 	end_step(x, PHASE_UNLINK);
-	give_back_all(x, old, n_old);
+	give_back_old(x);
 	if (r == 0)
 		r = step_free(x, e);
 	end_step(x, PHASE_FREE);
 	return r;
 }
 
-static int bring_in(struct ext4_update *x, struct ext4_body **old, size_t *n_old, size_t *cap_old, struct err *e)
+static int bring_in(struct ext4_update *x, struct err *e)
 {
 	int r = step_data(x, e);
 
@@ -454,7 +453,7 @@ static int bring_in(struct ext4_update *x, struct ext4_body **old, size_t *n_old
 		r = step_chain(x, e);
 	end_step(x, PHASE_CHAIN);
 	if (r == 0)
-		r = switch_dirs(x, true, old, n_old, cap_old, e);
+		r = switch_dirs(x, true, e);
 	end_step(x, PHASE_ENTER);
 	if (r == 0)
 		r = step_fill(x, e);
@@ -462,7 +461,7 @@ static int bring_in(struct ext4_update *x, struct ext4_body **old, size_t *n_old
 	for (size_t i = 0; i < x->n_put; i++)
 		if (x->put[i].how == HOW_REPLACE)
 			ext4_give_back(x, &x->node[x->put[i].node].body);
-	give_back_all(x, old, n_old);
+	give_back_old(x);
 	if (r == 0)
 		r = ext4_write_maps(x, e);
 	end_step(x, PHASE_RELEASE);
@@ -471,14 +470,7 @@ static int bring_in(struct ext4_update *x, struct ext4_body **old, size_t *n_old
 
 int ext4_carry_out(struct ext4_update *x, struct err *e)
 {
-	struct ext4_body *old = NULL;
-	size_t n_old = 0, cap_old = 0;
-	int r = take_away(x, &old, &n_old, &cap_old, e);
+	int r = take_away(x, e);
 
-	if (r == 0)
-		r = bring_in(x, &old, &n_old, &cap_old, e);
-	for (size_t i = 0; i < n_old; i++)
-		ext4_body_free(&old[i]);
-	free(old);
-	return r;
+	return r < 0 ? r : bring_in(x, e);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Updates of what users and kernels left on a volume, of large files, and whatever comes. Judges: e2fsck, debugfs. */
+#include "src/media/device_test.h"
 #include "tests/unit/ext4_changed.h"
 
 #define SIZE (20 * MIB)
@@ -259,6 +260,55 @@ TEST(files_of_more_than_4_gib)
 	size = 9 * GIB;
 	update_large(&d, &size, false, NULL);
 	check_large(memory, path, size);
+}
+
+/* ---- sticks that fail */
+
+static bool fails_at(struct stick *s, const u8 *before, struct change *c, struct fault fault)
+{
+	AUTO_DEVICE struct device *d = device_new_failing(&s->flat.d, fault);
+	AUTO_ERR struct err e = { 0 };
+	bool failed;
+
+	memcpy(s->mem, before, START + s->size);
+	failed = change_run(c, d, START, s->size, &e) < 0;
+	CHECK(!failed || (e.text && strstr(e.text, "Input/output error")));
+	err_clear(&e);
+	if (failed)
+		CHECK_OK(change_run(c, &s->flat.d, START, s->size, &e), &e);
+	return failed;
+}
+
+TEST(a_stick_that_fails_at_any_write_or_flush)
+{
+	AUTO_STICK struct stick s = { 0 };
+	AUTO_FREE u8 *before = xcalloc(1, START + SIZE);
+	struct change c = { 0 };
+	u64 n[2] = { 0 };
+	char why[256];
+
+	usual_files(&s.shelf);
+	make_stick(&s, SIZE);
+	memcpy(before, s.mem, START + SIZE);
+	change_remove(&c, "/live/vmlinuz");
+	change_put(&c, "/slot-b/vmlinuz", 40000, 2, false);
+	change_put(&c, "/livestick/a.cfg", 700, 2, true);
+	shelf_drop(&s.shelf, "/live/vmlinuz");
+	shelf_put(&s.shelf, "/slot-b/vmlinuz", 40000, 2);
+	shelf_put(&s.shelf, "/livestick/a.cfg", 700, 2);
+	for (int flush = 0; flush < 2; flush++)
+		for (struct fault f = { .error = EIO, .torn = 512 }; n[flush]++ < 1000;) {
+			f.at_write = flush ? 0 : n[flush];
+			f.at_flush = flush ? n[flush] : 0;
+			if (!fails_at(&s, before, &c, f))
+				break;
+			if (!holds_exactly(s.mem + START, s.size, &s.shelf, UINT64_MAX, why))
+				test_fail(__FILE__, __LINE__, "%s %llu: %s", flush ? "flush" : "write",
+				          (unsigned long long)n[flush], why);
+		}
+	printf("# %llu writes, %llu flushes\n", (unsigned long long)n[0] - 1, (unsigned long long)n[1] - 1);
+	CHECK(n[0] > 10 && n[1] == 10);
+	CHECK_STICK(&s);
 }
 
 /* ---- whatever comes */
