@@ -34,8 +34,11 @@ static bool read_manifest(struct stick *s, struct reader *v, const char *path, s
 	size_t len = 0;
 	int r = reader_load(v, path, MANIFEST_MAX, &text, &len, &e);
 
-	if (r == -ENOENT)
+	/* On ext4 a file that was to come, or to go, may be there without its bytes after a cut. */
+	if (r == -ENOENT || (r == 0 && len == 0)) {
+		err_clear(&e);
 		return false;
+	}
 	if (r == 0)
 		r = manifest_parse(text, len, ret, &e);
 	if (r < 0)
