@@ -173,7 +173,8 @@ static int read_entry(struct scan *s, u32 slot, const u8 *p, struct err *e)
 	if (s->t->n == FAT_FILES_MAX)
 		return fail(e, -ENOTSUP, "%s: has more than %d files", s->f->d->name, FAT_FILES_MAX);
 	if (s->t->old[s->node].depth == FAT_DEPTH_MAX)
-		return damaged(s, s->node, "directories lie too deep in each other", e);
+		return fail(e, -ENOTSUP, "%s: has more than %d directories in each other", s->f->d->name,
+		            FAT_DEPTH_MAX);
 	o = ARRAY_ADD(s->t->old, s->t->n, s->t->cap);
 	o->parent = s->node;
 	o->name = TAKE(name.s);
@@ -231,6 +232,17 @@ static int read_slot(struct scan *s, u32 slot, const u8 *p, struct err *e)
 	return r;
 }
 
+/* No program repairs that. */
+static int refuse_hidden(const struct scan *s, struct err *e)
+{
+	AUTO_FREE char *path = fat_old_path(s->t, s->node);
+
+	return fail(e, -EUCLEAN,
+	            "%s: %s: the directory has entries behind its end, which only some systems see; copy away what you "
+	            "need of it and remove it",
+	            s->f->d->name, path);
+}
+
 /*
  * Some systems stop at the first entry that begins with 0, some go on: they would not agree on what there is, and what
  * one of them has put there must not be overwritten. Pieces of long names are nothing to either.
@@ -243,7 +255,7 @@ static int check_behind_end(struct scan *s, const struct fat_dir *d, u32 n_slots
 		if (p[0] == 0 || p[0] == FAT_DELETED)
 			continue;
 		if ((p[11] & 0x3f) != FAT_LONG_NAME)
-			return damaged(s, s->node, "the directory has entries behind its end", e);
+			return refuse_hidden(s, e);
 		orphan(s, slot);
 	}
 	return 0;

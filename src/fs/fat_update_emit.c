@@ -120,7 +120,10 @@ static u8 *put_node(const struct fat_updater *f, size_t node, u8 *p)
 	return fat_entry_put(p, units, fat_node_long_name(&f->tree.node[node], units), &s);
 }
 
-/* ---- 1. entries of what goes, the 8.3 entry with what lies in its sector */
+/*
+ * ---- 1. entries of what goes, the 8.3 entry with what lies in its sector; both FATs say the same, before anything is
+ * written to clusters that are free in the one that is right
+ */
 
 static bool is_top_of_what_goes(const struct fat_updater *f, size_t old)
 {
@@ -146,6 +149,7 @@ static void unlink_phase(struct fat_updater *f, struct writelist *w)
 				delete_slot(f, dir_of(f, o->parent), slot);
 	}
 	emit_dirs(f, w);
+	emit_table(f, w);
 	if (f->moves_clusters)
 		emit_fsinfo(f, UNKNOWN, w);
 }

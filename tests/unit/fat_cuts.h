@@ -99,6 +99,9 @@ struct cuts {
 	const struct step *step;
 	struct epoch epoch[EPOCHS];
 	u8 **before, **after; /* the bytes of the files */
+	/* for each file before: what is put in its place, and whether a cut can make it be not there */
+	const struct volume_file **put;
+	bool *may_miss;
 	bool *seen;
 	unsigned way;
 	u64 seed;
@@ -107,6 +110,7 @@ struct cuts {
 	bool until_bad;   /* stop at the first bad state: enough to know that there is one */
 	unsigned again;   /* run the update again in one of so many states; 0: never */
 	unsigned subsets; /* of the sectors of an epoch, at random */
+	bool miscounted;  /* the state at the beginning may have a wrong count of free clusters */
 	bool room;        /* it must not be lost while data is written in order: see all_prefixes() */
 
 	u64 states, bad, reruns;
@@ -161,15 +165,16 @@ static void mark_sectors(struct cuts *c)
 }
 
 /* Records the update, and sets the device back. False: it cannot be done at all. */
-UNUSED static bool cuts_record(struct cuts *c, struct volume_update *update)
+UNUSED static bool cuts_record(struct cuts *c)
 {
+	struct volume_update update = c->step->update;
 	AUTO_DEVICE struct device *recorder = device_new_recorder(&c->f->d, true);
 	AUTO_UPDATER struct updater *u = NULL;
 	AUTO_ERR struct err e = { 0 };
 	const struct update_phase *phase;
 	size_t n, n_log, old = c->f->n_old;
 
-	if (!CHECK_OK(fat_update_open(&c->f->d, c->start, c->size, &u, &e), &e) || update_plan(u, update, &e) < 0 ||
+	if (!CHECK_OK(fat_update_open(&c->f->d, c->start, c->size, &u, &e), &e) || update_plan(u, &update, &e) < 0 ||
 	    !CHECK_OK(update_phases(u, &phase, &n, &e), &e))
 		return false;
 	for (size_t i = 0; i < n; i++) {
@@ -202,12 +207,25 @@ static u8 **contents(const struct volume_files *v)
 	return all;
 }
 
+static bool may_miss(const struct step *s, const struct volume_file *f, const struct volume_file *put)
+{
+	if (!volume_find(&s->after, f->path))
+		return true;
+	return !f->is_dir && put && !put->is_dir && !put->replace && put->size != f->size;
+}
+
 UNUSED static void cuts_begin(struct cuts *c, struct flat *f, u64 start, u64 size, const struct step *s, u64 seed)
 {
 	*c = (struct cuts){ .f = f, .start = start, .size = size, .step = s, .seed = seed };
 	c->before = contents(s->before);
 	c->after = contents(&s->after);
 	c->seen = xcalloc(s->before->n, sizeof(*c->seen));
+	c->put = xcalloc(s->before->n, sizeof(*c->put));
+	c->may_miss = xcalloc(s->before->n, sizeof(*c->may_miss));
+	for (size_t i = 0; i < s->before->n; i++) {
+		c->put[i] = scene_find(&s->update.put, s->before->file[i].path);
+		c->may_miss[i] = may_miss(s, &s->before->file[i], c->put[i]);
+	}
 }
 
 UNUSED static void cuts_end(struct cuts *c)
@@ -224,25 +242,11 @@ UNUSED static void cuts_end(struct cuts *c)
 	free(c->before);
 	free(c->after);
 	free(c->seen);
+	free(c->put);
+	free(c->may_miss);
 }
 
 /* ---- is a state as promised? */
-
-static const struct volume_file *put_of(const struct cuts *c, const char *path)
-{
-	return scene_find(&c->step->update.put, path);
-}
-
-/* May a cut make this one be not there? */
-static bool may_be_missing(const struct cuts *c, const struct volume_file *f)
-{
-	const struct volume_file *put;
-
-	if (!volume_find(&c->step->after, f->path))
-		return true;
-	put = f->is_dir ? NULL : put_of(c, f->path);
-	return put && !put->is_dir && !put->replace && put->size != f->size;
-}
 
 static bool holds(const struct judged_file *f, const struct volume_file *want, const u8 *data)
 {
@@ -271,7 +275,7 @@ static int cut_file(void *ctx, const struct judged_file *f)
 	                         *is = volume_find(&c->step->after, f->path);
 	const u8 *old = was ? c->before[was - c->step->before->file] : NULL;
 	const u8 *new = is ? c->after[is - c->step->after.file] : NULL;
-	const struct volume_file *put = put_of(c, f->path);
+	const struct volume_file *put = was ? c->put[was - c->step->before->file] : NULL;
 	const char *what = NULL;
 
 	if (!was && !is)
@@ -292,7 +296,7 @@ static int cut_file(void *ctx, const struct judged_file *f)
 }
 
 /* One way to read it. */
-static bool is_good_this_way(struct cuts *c, u32 *ret_lost)
+static bool is_good_this_way(struct cuts *c, bool may_miscount, u32 *ret_lost)
 {
 	AUTO_FREE struct judge *j = xcalloc(1, sizeof(*j));
 
@@ -312,9 +316,14 @@ static bool is_good_this_way(struct cuts *c, u32 *ret_lost)
 	for (size_t i = 0; i < c->step->before->n; i++) {
 		const struct volume_file *f = &c->step->before->file[i];
 
-		if (c->seen[i] || may_be_missing(c, f))
+		if (c->seen[i] || c->may_miss[i])
 			continue;
 		snprintf(c->fault, sizeof(c->fault), "%s: is missing", f->path);
+		return false;
+	}
+	/* While clusters change hands the count is unknown. */
+	if (c->way == 0 && j->count != 0xffffffff && j->count != j->n_free && !may_miscount) {
+		snprintf(c->fault, sizeof(c->fault), "%u clusters are free, FSInfo says %u", j->n_free, j->count);
 		return false;
 	}
 	*ret_lost = j->lost;
@@ -322,12 +331,12 @@ static bool is_good_this_way(struct cuts *c, u32 *ret_lost)
 }
 
 /* *ret_lost: clusters that are taken for nothing, as the first FAT has it. */
-static bool is_good(struct cuts *c, const char *state, u32 *ret_lost)
+static bool is_good(struct cuts *c, const char *state, bool may_miscount, u32 *ret_lost)
 {
 	u32 lost[4];
 
 	for (c->way = 0; c->way < 4; c->way++)
-		if (!is_good_this_way(c, &lost[c->way])) {
+		if (!is_good_this_way(c, may_miscount, &lost[c->way])) {
 			if (!c->why[0])
 				snprintf(c->why, sizeof(c->why), "%s, way %u: %s", state, c->way, c->fault);
 			return false;
@@ -358,10 +367,11 @@ static void run_again(struct cuts *c, const char *state)
 }
 
 /* False: that is enough. */
-static bool look(struct cuts *c, const char *state, u32 *ret_lost)
+static bool look(struct cuts *c, const char *state, unsigned epoch, u32 *ret_lost)
 {
 	c->states++;
-	if (!is_good(c, state, ret_lost)) {
+	/* Old chains and the count after them are written together: a wrong count is told, and harms nobody. */
+	if (!is_good(c, state, epoch == RELEASE || (c->miscounted && epoch == UNLINK), ret_lost)) {
 		c->bad++;
 		return !c->until_bad;
 	}
@@ -385,7 +395,7 @@ static bool try_subset(struct cuts *c, const struct epoch *p, unsigned epoch, co
 		if (arrives[i])
 			flat_put(c->f, p->w[i].off, p->w[i].data);
 	snprintf(state, sizeof(state), "epoch %u: %s", epoch, how);
-	go_on = look(c, state, &lost);
+	go_on = look(c, state, epoch, &lost);
 	flat_back(c->f, old);
 	return go_on;
 }
@@ -448,7 +458,7 @@ static bool all_prefixes(struct cuts *c, const struct epoch *p, unsigned epoch)
 		char state[160];
 
 		snprintf(state, sizeof(state), "epoch %u: the first %zu of %zu sectors", epoch, i, p->n);
-		go_on = look(c, state, &lost);
+		go_on = look(c, state, epoch, &lost);
 		if (go_on && c->room && epoch == DATA && lost > 0 && i > 0 && !p->w[i - 1].is_fat) {
 			c->bad++;
 			if (!c->why[0])

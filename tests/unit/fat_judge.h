@@ -38,6 +38,8 @@ struct judge {
 	char path[4096];
 	char why[5000]; /* "": nothing is wrong */
 	u32 lost;       /* clusters that are taken and belong to nobody */
+	u32 n_free;     /* clusters that are not taken */
+	u32 count;      /* of those, as FSInfo has it */
 };
 
 static inline u32 judge_le(const u8 *p, int bytes)
@@ -64,11 +66,13 @@ static int judge_get(struct judge *j, u64 off, void *to, size_t len)
 
 static int judge_head(struct judge *j)
 {
-	u8 b[512];
+	u8 b[512], info[512];
 	u32 reserved, fat_sectors, tables, sectors;
 
-	if (judge_get(j, 0, b, sizeof(b)) < 0)
+	if (judge_get(j, 0, b, sizeof(b)) < 0 ||
+	    judge_get(j, (u64)judge_le(b + 48, 2) * judge_le(b + 11, 2), info, sizeof(info)) < 0)
 		return -1;
+	j->count = judge_le(info + 488, 4);
 	j->sector = judge_le(b + 11, 2);
 	j->cluster = j->sector * b[13];
 	reserved = judge_le(b + 14, 2);
@@ -263,6 +267,7 @@ static int judge_run(struct judge *j)
 		r = judge_dir(j, j->root, 0, 0);
 	for (u32 c = 2; r == 0 && c < j->n; c++)
 		j->lost += judge_le(j->fat + (u64)c * 4, 4) % 0x10000000 != 0;
+	j->n_free = j->n - 2 - j->lost;
 	j->lost -= r == 0 ? j->n_seen : 0;
 	free(j->fat);
 	free(j->seen);
