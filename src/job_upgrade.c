@@ -43,7 +43,7 @@ static int choose_slot(struct upgrade_job *j, struct err *e)
 		    q->target, f->name);
 	if (!j->target.stick.has_slot[j->from] && !stick_is_unfinished(&j->target.stick, j->from))
 		return fail_refused(e, -EUCLEAN, "%s: the manifest of the system that starts is missing", q->target);
-	if (!j->in_place && !j->target.stick.has_slot[j->from])
+	if (!j->in_place && stick_is_unfinished(&j->target.stick, j->from))
 		return fail_refused(e, -EUCLEAN,
 		                    "%s: an upgrade with --in-place was not finished: run it again with --in-place",
 		                    q->target);
@@ -172,14 +172,6 @@ static bool may_be_of_slot(const char *path, enum slot slot)
 	return (strncmp(path, of_b, strlen(of_b)) == 0) == (slot == SLOT_B);
 }
 
-static bool lists(const struct manifest *m, const char *path)
-{
-	for (size_t i = 0; i < m->n_files; i++)
-		if (strcmp(m->file[i].path, path) == 0)
-			return true;
-	return false;
-}
-
 static int remove_listed(struct upgrade_job *j, const struct manifest *m, struct err *e)
 {
 	for (size_t i = 0; i < m->n_files; i++) {
@@ -203,8 +195,10 @@ static int choose_removed(struct upgrade_job *j, struct err *e)
 		r = remove_listed(j, &s->slot[j->to], e);
 	if (r == 0 && s->has_next[j->to])
 		r = remove_listed(j, &s->next[j->to], e);
-	*ARRAY_ADD(j->removed, j->n_removed, j->cap_removed) = slot_file(j->to, "manifest");
-	/* Of an upgrade that was cut off after all but this. */
+	/*
+	 * Of an upgrade that was cut off after all but this. The slot's own old manifest stays until the new one takes
+	 * its place: it says whose the files are.
+	 */
 	if (!j->in_place && !stick_is_unfinished(s, j->from))
 		*ARRAY_ADD(j->removed, j->n_removed, j->cap_removed) = slot_file(j->from, "next");
 	j->update.remove = (const char *const *)j->removed;
@@ -223,8 +217,8 @@ static int check_names(struct upgrade_job *j, struct updater *u, struct err *e)
 		struct update_entry there;
 		int r = f->is_dir ? -ENOENT : update_find(u, f->path, &there, e);
 
-		if (r == -ENOENT || (s->has_slot[j->to] && lists(&s->slot[j->to], f->path)) ||
-		    (s->has_next[j->to] && lists(&s->next[j->to], f->path))) {
+		if (r == -ENOENT || (s->has_slot[j->to] && manifest_lists(&s->slot[j->to], f->path)) ||
+		    (s->has_next[j->to] && manifest_lists(&s->next[j->to], f->path))) {
 			err_clear(e);
 			continue;
 		}

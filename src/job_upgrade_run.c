@@ -59,6 +59,31 @@ static int hide_slot(struct upgrade_job *j, struct err *e)
 	return switch_write(j->target.device, &j->target.stick, &s, &j->written, e);
 }
 
+/*
+ * What only the list of an upgrade that was cut off tells of goes before that list does: nobody would know afterwards
+ * whose it is.
+ */
+static int clear_unfinished(struct upgrade_job *j, struct err *e)
+{
+	const struct stick *s = &j->target.stick;
+	struct volume_update u = { 0 };
+	const char **remove = NULL;
+	size_t cap = 0;
+	int r;
+
+	for (size_t i = 0; s->has_next[j->to] && i < s->next[j->to].n_files; i++) {
+		const char *path = s->next[j->to].file[i].path;
+
+		if (!(s->has_slot[j->to] && manifest_lists(&s->slot[j->to], path)) &&
+		    !volume_find(&j->plan->boot_files, path))
+			*ARRAY_ADD(remove, u.n_remove, cap) = path;
+	}
+	u.remove = remove;
+	r = u.n_remove ? change(j, &u, NULL, e) : 0;
+	free(remove);
+	return r;
+}
+
 /* What is to come, so that after a power cut it is known whose the files are. */
 static int write_next(struct upgrade_job *j, struct err *e)
 {
@@ -129,7 +154,7 @@ static int switch_over(struct upgrade_job *j, struct err *e)
 
 static int remove_next(struct upgrade_job *j, struct err *e)
 {
-	AUTO_FREE char *path = slot_file(j->to, "next");
+	AUTO_FREE char *path = slot_file(j->is_same ? j->from : j->to, "next");
 	const char *const remove[] = { path };
 	struct volume_update u = { .remove = remove, .n_remove = 1 };
 
@@ -141,6 +166,7 @@ static const struct {
 	int (*run)(struct upgrade_job *, struct err *);
 } steps[] = {
 	{ "taking the other system out of the menu", hide_slot },
+	{ "clearing what an earlier upgrade has left", clear_unfinished },
 	{ "noting what is to come", write_next },
 	{ "writing the new system", write_system },
 	{ "reading the source", check_source_same },
@@ -172,7 +198,10 @@ static int say_state(struct upgrade_job *j, int r, struct err *e)
 
 int upgrade_job_run(struct upgrade_job *j, struct err *e)
 {
-	for (size_t i = 0; !j->is_same && i < ARRAY_SIZE(steps); i++) {
+	/* What was cut off after the switch may have left something. */
+	if (j->is_same)
+		return interrupted ? fail(e, -EINTR, "interrupted") : remove_next(j, e);
+	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
 		int r = interrupted ? fail(e, -EINTR, "interrupted") : steps[i].run(j, e);
 
 		if (r < 0)

@@ -38,6 +38,14 @@ const char *manifest_get(const struct manifest *m, const char *key)
 	return NULL;
 }
 
+bool manifest_lists(const struct manifest *m, const char *path)
+{
+	for (size_t i = 0; i < m->n_files; i++)
+		if (strcmp(m->file[i].path, path) == 0)
+			return true;
+	return false;
+}
+
 struct sha256 *manifest_add_file(struct manifest *m, const char *path, u64 size)
 {
 	struct manifest_file *f = ARRAY_ADD(m->file, m->n_files, m->cap_files);

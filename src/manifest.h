@@ -44,6 +44,9 @@ void manifest_setf(struct manifest *m, const char *key, const char *fmt, ...) PR
 /* NULL: no such setting. */
 const char *manifest_get(const struct manifest *m, const char *key);
 
+/* Whether it has a file of this path. */
+bool manifest_lists(const struct manifest *m, const char *path);
+
 /* Returns the hash that must be fed with the file's bytes, owned by the manifest. */
 struct sha256 *manifest_add_file(struct manifest *m, const char *path, u64 size);
 

@@ -132,10 +132,7 @@ int stick_open_boot(const struct stick *s, struct device *d, struct updater **re
 
 bool stick_has_file(const struct stick *s, const char *path)
 {
-	for (size_t i = 0; i < s->manifest.n_files; i++)
-		if (strcmp(s->manifest.file[i].path, path) == 0)
-			return true;
-	return false;
+	return manifest_lists(&s->manifest, path);
 }
 
 bool stick_is_unfinished(const struct stick *s, enum slot slot)
