@@ -482,6 +482,30 @@ class Torture:
             bad += second.bad
         self.tell(name + "-again", bad, "%d states run again, %d states of a second cut" % (count, states))
 
+    def another(self, name, e, verb, mine):
+        """From such states another release is put onto the stick: nothing of the one that was cut off stays."""
+        bad, rng = [], self.rng(name)
+        chosen = rng.sample(e.samples, min(len(e.samples), 30 if self.full else 8))
+        for what, start in chosen:
+            start.save(self.path("cut.img"))
+            self.job("cut.img", *verb)
+            finished = load_stick(self.path("cut.img"), self.kind)
+            try:
+                got = Expected(finished)
+                judge(finished, got, got, mine)
+            except (Broken, KeyError) as problem:
+                bad.append("%s: %s" % (what, problem))
+                continue
+            known = {SWITCH, LOADER, *mine, *got.loader} | {"/livestick/%s.manifest" % s for s in got.slots}
+            known |= {path for listed in got.slots.values() for path in listed}
+            left = sorted(set(got.files) - known)
+            if left:
+                bad.append("%s: %s is there, and nobody's" % (what, left[0]))
+            said = self.fsck(self.path("cut.img"))
+            if said:
+                bad.append("%s: fsck says: %s" % (what, said))
+        self.tell(name, bad, "%d states" % len(chosen))
+
     def free_blocks(self, stick):
         volume = stick.volume()
         volume.files()
@@ -580,6 +604,7 @@ def main():
         e, epochs, before, after = t.enumerate("upgrade", "one.img", to_two, MINE)
         t.n_flushes = len(epochs)
         t.again("upgrade", e, to_two, before, after, MINE)
+        t.another("upgrade-to-another", e, to_three, MINE)
         t.without_flush("upgrade", epochs, "one.img", before, after, MINE)
         t.faults("upgrade", "one.img", to_two, before, after, MINE)
 
