@@ -9,7 +9,7 @@ BINDIR  ?= $(PREFIX)/bin
 MANDIR  ?= $(PREFIX)/share/man
 VERSION := 0.1.0
 
-PACKAGES := fdisk blkid ext2fs com_err libcrypto json-c zlib liblzma libzstd liblz4 lzo2
+PACKAGES := fdisk blkid ext2fs com_err libcrypto json-c zlib liblzma libzstd liblz4 lzo2 libsquashfs1 libarchive
 PKGCONF  ?= pkg-config
 
 WARN   := -Wall -Wextra -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef \
@@ -44,12 +44,12 @@ LIB_LDLIBS  = $(shell $(PKGCONF) --libs $(PACKAGES)) -lbz2
 
 DIRS := src/base src/media src/source src/fs partition bootinst persist src
 LIB_SRC  := $(filter-out src/main.c,$(foreach d,$(DIRS),$(wildcard $(d)/*.c)))
-LIB_OBJ  := $(LIB_SRC:%.c=$(B)/obj/%.o)
+LIB_OBJ  := $(LIB_SRC:%.c=$(B)/obj/%.o) $(B)/obj/persist/own_init_bytes.o
 TEST_LIB := $(wildcard tests/lib/*.c)
 TESTS    := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c))
 TOOLS    := $(patsubst tests/tools/%.c,$(B)/tools/%,$(wildcard tests/tools/*.c))
 
-.PHONY: all clean install test check-house try bench fuzz deps format
+.PHONY: all clean install test try bench fuzz torture format
 all: $(B)/livestick
 
 $(B)/livestick: $(B)/obj/src/main.o $(B)/liblivestick.a
@@ -64,6 +64,31 @@ $(B)/obj/%.o: %.c Makefile
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(LIB_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+# /init of our own initrd (persist/own_init.h): static, for itself, with the headers of the kernel but not of the libc.
+MUSL_CC     ?= musl-gcc
+INIT_SRC    := $(wildcard persist/init/*.c) src/base/utf8.c
+INIT_CFLAGS := -std=gnu11 $(WARN) $(if $(WERROR),-Werror) -Os -I. -D_GNU_SOURCE -ffunction-sections -fdata-sections \
+               -fno-asynchronous-unwind-tables -fstack-protector-strong -static -no-pie -fno-pie
+INIT_KERNEL  = -idirafter /usr/include -idirafter /usr/include/$(shell $(CC) -print-multiarch)
+
+$(B)/init: $(INIT_SRC:%.c=$(B)/obj-init/%.o)
+	$(call say,LINK,$@)
+	$(Q)$(MUSL_CC) $(INIT_CFLAGS) -s -Wl,--gc-sections,--build-id=none,-z,noexecstack -o $@ $^
+
+$(B)/obj-init/%.o: %.c Makefile
+	$(call say,MUSL,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(MUSL_CC) $(INIT_CFLAGS) $(INIT_KERNEL) -MMD -MP -c -o $@ $<
+
+$(B)/obj/persist/own_init_bytes.o: persist/own_init_bytes.S $(B)/init
+	$(call say,AS,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -DOWN_INIT='"$(B)/init"' -c -o $@ $<
+
+# What of it can be tested without being process 1.
+INIT_TESTED := $(addprefix persist/init/,cmdline.c conf.c device.c files.c fstab.c say.c super.c text.c)
+$(filter $(B)/tests/test_init_%,$(TESTS)): $(INIT_TESTED:%.c=$(B)/obj/%.o)
 
 $(B)/tests/%: tests/unit/%.c $(TEST_LIB:%.c=$(B)/obj/%.o) $(B)/liblivestick.a
 	$(call say,TEST,$@)
@@ -114,5 +139,12 @@ fuzz:
 	$(Q)tests/install-deps.sh fuzz
 	$(Q)tests/fuzz/run.sh $(or $(FUZZ_SECONDS),60)
 
+# The power cut at every write of create, upgrade and rollback: all states, not samples of them. Hours.
+torture:
+	$(Q)tests/install-deps.sh test
+	$(Q)$(MAKE) --no-print-directory SAN=$(or $(SAN),0) $(B)/tools/record
+	$(Q)tests/torture/torture.py $(B)/tools/record fat32 --full
+	$(Q)tests/torture/torture.py $(B)/tools/record ext4 --full
+
 format:
-	clang-format -i $(foreach d,$(DIRS) tests/unit tests/lib tests/tools,$(wildcard $(d)/*.[ch]))
+	clang-format -i $(foreach d,$(DIRS) persist/init tests/unit tests/lib tests/tools,$(wildcard $(d)/*.[ch]))

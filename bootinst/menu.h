@@ -123,10 +123,13 @@ MUST_CHECK int menu_read_loader_conf(const struct menu_loader *l, const char *pa
  * What we write, all in /livestick:
  *
  *	SYSLINUX        GRUB
- *	syslinux.cfg    grub.cfg        timeout, and the next three
- *	         switch.cfg             which entry starts by itself
+ *	syslinux.cfg    grub.cfg        timeout, then switch.cfg
+ *	         switch.cfg             which entry starts by itself, and the slots in the order in which they are shown
  *	a.cfg           a.grub          the entries of slot a
- *	b.cfg           b.grub          of slot b; need not be there
+ *	b.cfg           b.grub          of slot b
+ *
+ * The files of a slot do not depend on the loader that reads them or on the other slot, so that an upgrade writes those
+ * of its own slot and nothing else.
  *
  * Entries keep their order; those of one submenu stand together, where the first of them is. The default entry is
  * always at the top level. No entry is marked as the default: switch.cfg, one sector that both loaders read, says that.
@@ -142,21 +145,21 @@ MUST_CHECK int menu_read_loader_conf(const struct menu_loader *l, const char *pa
  */
 MUST_CHECK int menu_write_syslinux(const struct menu *m, struct buf *out, struct err *e);
 
-/* syslinux.cfg: title and timeout of `m`, menu.c32, and INCLUDE of switch.cfg, a.cfg, b.cfg (those missing are
- * ignored). `serial`: the menu is shown on the first serial port too, at 115200. */
-void menu_write_syslinux_top(const struct menu *m, bool serial, struct buf *out);
+/* syslinux.cfg: timeout (tenths of a second; 0: waits for ever), menu.c32, INCLUDE of switch.cfg. `serial`: the menu is
+ * shown on the first serial port too, at 115200. */
+void menu_write_syslinux_top(unsigned timeout_ds, bool serial, struct buf *out);
 
 /*
- * For GRUB 2.02 and later. `linux_command` is "linux", or "linuxefi" for the GRUBs of some distributions.
+ * For GRUB 2.02 and later. Linux is loaded by "$linux" and "$initrd", which grub.cfg has set.
  * GRUB puts a backslash before quotes and backslashes in arguments, which the kernel does not take off (see
  * grub_create_loader_cmdline() in its lib/cmdline.c). Where Linux will therefore not get what `args` means, a sentence
  * and a newline are added to `warnings`.
  */
-MUST_CHECK int menu_write_grub(const struct menu *m, const char *linux_command, struct buf *out, struct buf *warnings,
-                               struct err *e);
+MUST_CHECK int menu_write_grub(const struct menu *m, struct buf *out, struct buf *warnings, struct err *e);
 
-/* grub.cfg: timeout of `m`, and the other files. Paths count from $root, which the stub has set. */
-void menu_write_grub_top(const struct menu *m, struct buf *out);
+/* grub.cfg: timeout, and the other files. Paths count from $root, which the stub has set. `linux_command` is "linux",
+ * or "linuxefi" for the GRUBs of some distributions. */
+void menu_write_grub_top(unsigned timeout_ds, const char *linux_command, struct buf *out);
 
 /*
  * What stands at every path where some GRUB looks for its configuration: finds the file system with /livestick by
@@ -165,10 +168,21 @@ void menu_write_grub_top(const struct menu *m, struct buf *out);
 void menu_write_grub_stub(const char *boot_uuid, struct buf *out);
 
 #define MENU_SWITCH_SIZE 512
+#define MENU_PREVIOUS    "Previous system" /* the submenu that the other slot is in */
+
+/* What switch.cfg says. */
+struct menu_switch {
+	char default_id[MENU_ID_MAX + 1]; /* an entry of `slot` */
+	char slot;                        /* 'a' or 'b' */
+	char previous;                    /* the other one, when it is to be shown; else 0 */
+};
+
 /*
- * switch.cfg: names the default entry, and is one sector so that it can be changed by one write in place. "DEFAULT" is
- * a keyword of SYSLINUX, and a function in our grub.cfg; blanks and an empty line mean nothing to both.
+ * switch.cfg is one sector, so that it can be changed by one write in place. Its words are keywords of SYSLINUX, and
+ * functions in our grub.cfg; blanks and empty lines mean nothing to both.
  */
-void menu_write_switch(const char *default_id, char ret_sector[MENU_SWITCH_SIZE]);
+void menu_write_switch(const struct menu_switch *s, char ret_sector[MENU_SWITCH_SIZE]);
+/* -EINVAL: it is not what menu_write_switch() makes; the sentence goes on behind a name. */
+MUST_CHECK int menu_read_switch(const char *text, size_t len, struct menu_switch *ret, struct err *e);
 
 #endif

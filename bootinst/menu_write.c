@@ -2,6 +2,7 @@
 #include "bootinst/menu_write.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 static int check_text(const struct menu_entry *entry, const char *text, struct err *e)
 {
@@ -64,12 +65,43 @@ int menu_write_entries(const struct menu *m, const struct menu_dialect *d, void 
 	return r;
 }
 
-void menu_write_switch(const char *default_id, char ret_sector[MENU_SWITCH_SIZE])
+/* The timeout of the menu around it would be taken over, as in any submenu. */
+void menu_write_switch(const struct menu_switch *s, char ret_sector[MENU_SWITCH_SIZE])
 {
-	AUTO_BUF struct buf line = { 0 };
+	AUTO_BUF struct buf text = { 0 };
 
-	buf_addf(&line, "DEFAULT %s\n", default_id);
+	buf_addf(&text, "DEFAULT %s\nINCLUDE /livestick/%c.cfg\n", s->default_id, s->slot);
+	if (s->previous)
+		buf_addf(&text,
+		         "MENU BEGIN\nMENU LABEL " MENU_PREVIOUS "\nTIMEOUT 0\nINCLUDE /livestick/%c.cfg\n"
+		         "LABEL ..\nMENU LABEL Back\nMENU EXIT\nMENU END\n",
+		         s->previous);
 	memset(ret_sector, ' ', MENU_SWITCH_SIZE);
-	memcpy(ret_sector, line.s, MIN(line.len, MENU_SWITCH_SIZE));
+	memcpy(ret_sector, text.s, MIN(text.len, MENU_SWITCH_SIZE));
 	ret_sector[MENU_SWITCH_SIZE - 1] = '\n';
+}
+
+static bool is_slot(char c)
+{
+	return c == 'a' || c == 'b';
+}
+
+int menu_read_switch(const char *text, size_t len, struct menu_switch *ret, struct err *e)
+{
+	static const char submenu[] = "\nMENU BEGIN\nMENU LABEL " MENU_PREVIOUS "\nTIMEOUT 0\nINCLUDE /livestick/";
+	AUTO_FREE char *copy = xstrndup(text, MIN(len, MENU_SWITCH_SIZE));
+	const char *previous = strstr(copy, submenu);
+	char want[MENU_SWITCH_SIZE];
+	struct menu_switch s = { 0 };
+
+	if (sscanf(copy, "DEFAULT %32[a-z0-9_-]\nINCLUDE /livestick/%c.cfg\n", s.default_id, &s.slot) != 2)
+		return fail(e, -EINVAL, "does not name what is to start");
+	s.previous = previous ? previous[strlen(submenu)] : '\0';
+	if (!is_slot(s.slot) || (s.previous && (!is_slot(s.previous) || s.previous == s.slot)))
+		return fail(e, -EINVAL, "names slots that there are not");
+	menu_write_switch(&s, want);
+	if (len != MENU_SWITCH_SIZE || memcmp(text, want, MENU_SWITCH_SIZE) != 0)
+		return fail(e, -EINVAL, "is not as livestick writes it");
+	*ret = s;
+	return 0;
 }

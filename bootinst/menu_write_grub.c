@@ -6,11 +6,6 @@
 
 #include "src/base/args.h"
 
-struct grub_writer {
-	const char *linux_command;
-	struct buf *warnings;
-};
-
 /* ---- GRUB's script language */
 
 /* Between single quotes everything is itself, up to the next one. */
@@ -81,7 +76,7 @@ static char *as_given_to_grub(const char *word, size_t len)
 	return text.s;
 }
 
-static void add_arg(struct grub_writer *w, const struct menu_entry *entry, const char *word, size_t len,
+static void add_arg(struct buf *warnings, const struct menu_entry *entry, const char *word, size_t len,
                     struct buf *line, struct buf *out)
 {
 	AUTO_FREE char *bare = as_given_to_grub(word, len), *wanted = as_read_by_linux(word, len), *gets = NULL;
@@ -92,7 +87,7 @@ static void add_arg(struct grub_writer *w, const struct menu_entry *entry, const
 	grub_add_arg(&made, bare, false);
 	gets = as_read_by_linux(made.s, made.len);
 	if (strcmp(gets, wanted) != 0)
-		buf_addf(w->warnings, "menu entry %s: started by GRUB, Linux gets the argument %s instead of %s\n",
+		buf_addf(warnings, "menu entry %s: started by GRUB, Linux gets the argument %s instead of %s\n",
 		         entry->id, gets, wanted);
 	buf_addf(line, " %s", made.s);
 	add_word(out, bare);
@@ -102,24 +97,24 @@ static void add_arg(struct grub_writer *w, const struct menu_entry *entry, const
 
 static int write_entry(void *ctx, const struct menu_entry *entry, struct buf *out, struct err *e)
 {
-	struct grub_writer *w = ctx;
+	struct buf *warnings = ctx;
 	const char *args = entry->args, *word;
 	AUTO_BUF struct buf line = { 0 };
 	size_t len;
 
 	buf_adds(out, "menuentry ");
 	add_title(out, entry->title, entry->id);
-	buf_addf(out, " --id %s {\n\t%s", entry->id, w->linux_command);
+	buf_addf(out, " --id %s {\n\t$linux", entry->id);
 	add_word(out, entry->kernel);
 	buf_adds(&line, "BOOT_IMAGE=");
 	grub_add_arg(&line, entry->kernel, false);
 	while ((word = args_next(&args, &len)))
-		add_arg(w, entry, word, len, &line, out);
+		add_arg(warnings, entry, word, len, &line, out);
 	if (line.len > MENU_ARGS_MAX)
 		return fail(e, -E2BIG, "menu entry %s: its command line has %zu bytes, the kernel takes %d", entry->id,
 		            line.len, MENU_ARGS_MAX);
 	if (entry->n_initrds)
-		buf_addf(out, "\n\tinitrd%s", w->linux_command + strlen("linux"));
+		buf_adds(out, "\n\t$initrd");
 	for (size_t i = 0; i < entry->n_initrds; i++)
 		add_word(out, entry->initrds[i]);
 	buf_adds(out, "\n}\n");
@@ -138,33 +133,58 @@ static void end_submenu(struct buf *out)
 	buf_adds(out, "}\n");
 }
 
-int menu_write_grub(const struct menu *m, const char *linux_command, struct buf *out, struct buf *warnings,
-                    struct err *e)
+int menu_write_grub(const struct menu *m, struct buf *out, struct buf *warnings, struct err *e)
 {
 	static const struct menu_dialect dialect = { write_entry, begin_submenu, end_submenu };
-	struct grub_writer w = { linux_command, warnings };
 
-	return menu_write_entries(m, &dialect, &w, out, e);
+	return menu_write_entries(m, &dialect, warnings, out, e);
 }
 
 /* ---- the stick's files */
 
-void menu_write_grub_top(const struct menu *m, struct buf *out)
+/*
+ * switch.cfg is run as a script, its words as functions. Only what is exported is known within a submenu, where the
+ * entries of the previous system are made.
+ */
+void menu_write_grub_top(unsigned timeout_ds, const char *linux_command, struct buf *out)
 {
-	if (m->timeout_ds)
-		buf_addf(out, "set timeout=%u\n", (m->timeout_ds + 9) / 10);
+	if (timeout_ds)
+		buf_addf(out, "set timeout=%u\n", (timeout_ds + 9) / 10);
 	else
 		buf_adds(out, "set timeout=-1\n");
+	buf_addf(out,
+	         "set linux=%s\n"
+	         "set initrd=initrd%s\n"
+	         "set first=\n"
+	         "set previous=\n"
+	         "export linux initrd previous\n",
+	         linux_command, linux_command + strlen("linux"));
 	buf_adds(out, "if [ \"$grub_platform\" = efi ]; then\n"
 	              "\tinsmod all_video\n"
 	              "fi\n"
 	              "function DEFAULT {\n"
 	              "\tset default=\"$1\"\n"
 	              "}\n"
+	              "function INCLUDE {\n"
+	              "\tset menu=a.grub\n"
+	              "\tif [ \"$1\" = /livestick/b.cfg ]; then\n"
+	              "\t\tset menu=b.grub\n"
+	              "\tfi\n"
+	              "\tif [ -n \"$first\" ]; then\n"
+	              "\t\tset previous=\"$menu\"\n"
+	              "\telse\n"
+	              "\t\tset first=\"$menu\"\n"
+	              "\tfi\n"
+	              "}\n"
+	              "function MENU { set word=\"$1\"; }\n"
+	              "function LABEL { set word=\"$1\"; }\n"
+	              "function TIMEOUT { set word=\"$1\"; }\n"
 	              "source /livestick/switch.cfg\n"
-	              "source /livestick/a.grub\n"
-	              "if [ -e /livestick/b.grub ]; then\n"
-	              "\tsource /livestick/b.grub\n"
+	              "source \"/livestick/$first\"\n"
+	              "if [ -n \"$previous\" ]; then\n"
+	              "\tsubmenu '" MENU_PREVIOUS "' {\n"
+	              "\t\tsource \"/livestick/$previous\"\n"
+	              "\t}\n"
 	              "fi\n");
 }
 

@@ -118,14 +118,15 @@ int menu_write_syslinux(const struct menu *m, struct buf *out, struct err *e)
 {
 	static const struct menu_dialect dialect = { write_entry, begin_submenu, end_submenu };
 
+	buf_adds(out, "MENU TITLE ");
+	add_title(out, m->title ? m->title : "", "Boot menu");
+	buf_adds(out, "\n");
 	return menu_write_entries(m, &dialect, NULL, out, e);
 }
 
-void menu_write_syslinux_top(const struct menu *m, bool serial, struct buf *out)
+void menu_write_syslinux_top(unsigned timeout_ds, bool serial, struct buf *out)
 {
 	if (serial)
 		buf_adds(out, "SERIAL 0 115200\n");
-	buf_addf(out, "UI menu.c32\nPROMPT 0\nTIMEOUT %u\nMENU TITLE ", m->timeout_ds);
-	add_title(out, m->title ? m->title : "", "Boot menu");
-	buf_adds(out, "\nINCLUDE switch.cfg\nINCLUDE a.cfg\nINCLUDE b.cfg\n");
+	buf_addf(out, "UI menu.c32\nPROMPT 0\nTIMEOUT %u\nINCLUDE /livestick/switch.cfg\n", timeout_ds);
 }

@@ -8,6 +8,7 @@
  * later (anaconda 29.19.2) also the medium's tree. Release 7 has its image at another place, which tells it apart here.
  */
 #include "persist/inside.h"
+#include "src/base/ini.h"
 
 #define IMAGE       "/images/install.img"
 #define IMAGE_OLD   "/LiveOS/squashfs.img" /* release 7, Fedora before 27 */
@@ -85,30 +86,7 @@ static int anaconda_score(const struct family_facts *f)
 	return has_info && (source_find(f->source, IMAGE) || source_find(f->source, IMAGE_OLD)) ? 50 : 0;
 }
 
-/* ---- .treeinfo, a file of "[section]" and "key = value" */
-
-static bool is_section(const char *line, size_t len, const char *name)
-{
-	return len == strlen(name) + 2 && line[0] == '[' && memcmp(line + 1, name, len - 2) == 0 &&
-	       line[len - 1] == ']';
-}
-
-static char *info_value(const char *text, const char *section, const char *key)
-{
-	bool inside = false;
-
-	for (const char *line = text; *line;) {
-		size_t len = strcspn(line, "\r\n"), n = strcspn(line, " =\r\n");
-		const char *value = line + n + strspn(line + n, " =");
-
-		if (*line == '[')
-			inside = is_section(line, len, section);
-		else if (inside && n == strlen(key) && memcmp(line, key, n) == 0)
-			return xstrndup(value, strcspn(value, "\r\n"));
-		line += len + strspn(line + len, "\r\n");
-	}
-	return NULL;
-}
+/* ---- .treeinfo */
 
 /* The caller frees; NULL: there is no such value. */
 static char *treeinfo(const struct family_facts *f, const char *section, const char *key)
@@ -119,7 +97,7 @@ static char *treeinfo(const struct family_facts *f, const char *section, const c
 
 	if (!n || n->type != NODE_FILE || node_load(n, INFO_MAX, &text, NULL, &e) < 0)
 		return NULL;
-	return info_value(text, section, key);
+	return ini_value(text, section, key);
 }
 
 /* ---- */
@@ -253,10 +231,14 @@ static void anaconda_add_answers(const struct family_facts *f, const struct fami
 	buf_add(args, rest.s, rest.len);
 }
 
-static bool anaconda_is_no_default(const char *args)
+static const char *anaconda_no_use(const char *args)
 {
-	return args_has(args, "rd.live.check") || args_has(args, "rd.live.check=") || args_has(args, "mediacheck") ||
-	       args_has(args, "inst.mediacheck");
+	static const char *const words[] = { "rd.live.check", "mediacheck", "inst.mediacheck" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+		if (inside_is_on(args, words[i]))
+			return "it checks the image of a CD, which a stick is not";
+	return NULL;
 }
 
 static const char *const anaconda_texts[] = { INSIDE_BUILTIN, NULL };
@@ -275,7 +257,7 @@ const struct family family_anaconda = {
 	.doubt = anaconda_doubt,
 	.version = anaconda_version,
 	.rewrite = anaconda_rewrite,
-	.is_no_default = anaconda_is_no_default,
+	.no_use = anaconda_no_use,
 	.keeps_nothing = true,
 	.takes_slot = true,
 	.answers = "kickstart",

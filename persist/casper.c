@@ -149,19 +149,11 @@ static void casper_rewrite(const struct family_facts *f, const char *args, const
                            struct buf *out)
 {
 	static const char *const drop[] = {
-		"persistent",
-		"nopersistent",
-		"persistent-path=",
-		"maybe-ubiquity",
-		"only-ubiquity",
-		"live-media=",
-		"iso-scan/filename=",
-		"findiso=",
-		"live-media-offset=",
-		"live-media-path=",
-		"fsck.mode=",
-		"ignore_uuid",
-		"file=",
+		"persistent",         "nopersistent",  "persistent-path=",
+		"maybe-ubiquity",     "only-ubiquity", "live-media=",
+		"iso-scan/filename=", "findiso=",      "live-media-offset=",
+		"live-media-path=",   "fsck.mode=",    "integrity-check",
+		"ignore_uuid",        "file=",
 	};
 	size_t n_drop = ARRAY_SIZE(drop) - (*m->slot ? 0 : 2); /* the last two are for slots */
 	bool empty = !args[strspn(args, " ")];
@@ -186,9 +178,11 @@ static void casper_rewrite(const struct family_facts *f, const char *args, const
 	args_add(out, words.s);
 }
 
-static bool casper_is_no_default(const char *args)
+/* Before 20.04 casper compared md5sum.txt, found the loader's files missing and started nothing; since then the word
+ * means nothing to it. */
+static const char *casper_no_use(const char *args)
 {
-	return args_has(args, "integrity-check");
+	return args_has(args, "integrity-check") ? "it checks the files of a CD, of which a stick has not all" : NULL;
 }
 
 static const char *const casper_limits[] = {
@@ -212,7 +206,7 @@ const struct family family_casper = {
 	.doubt = inside_doubt_drivers,
 	.version = casper_version,
 	.rewrite = casper_rewrite,
-	.is_no_default = casper_is_no_default,
+	.no_use = casper_no_use,
 	.takes_slot = true,
 	.data_label = "casper-rw",
 	.limits = casper_limits,

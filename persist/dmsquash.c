@@ -216,9 +216,12 @@ static void dmsquash_rewrite(const struct family_facts *f, const char *args, con
 	args_add(out, words.s);
 }
 
-static bool dmsquash_is_no_default(const char *args)
+/* It has always done nothing where the medium is neither iso9660 nor UDF, or found no digest there and gone on. */
+static const char *dmsquash_no_use(const char *args)
 {
-	return args_has(args, "rd.live.check") || args_has(args, "rd.live.check=") || args_has(args, "check");
+	return inside_is_on(args, "rd.live.check") || (is_old_style(args) && inside_is_on(args, "check"))
+	           ? "it checks the image of a CD, which a stick is not"
+	           : NULL;
 }
 
 /* The snapshot's room must be there when it is wanted: the last twentieth is for the file's own map. */
@@ -251,7 +254,7 @@ const struct family family_dmsquash = {
 	.doubt = dmsquash_doubt,
 	.version = inside_dracut_version,
 	.rewrite = dmsquash_rewrite,
-	.is_no_default = dmsquash_is_no_default,
+	.no_use = dmsquash_no_use,
 	.takes_slot = true,
 	.add_data = dmsquash_add_data,
 	.limits = dmsquash_limits,

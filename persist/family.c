@@ -3,21 +3,13 @@
 
 /* With equal scores the first row wins: what is a special case of another stands before it. */
 const struct family *const family_table[] = {
-	&family_anaconda, &family_debian_installer,
-	&family_tails,    &family_windows,
-	&family_easyos,   &family_ubuntu_core,
-	&family_minios,   &family_live_boot,
-	&family_casper,   &family_archiso,
-	&family_miso,     &family_miso_plain,
-	&family_artix,    &family_kaos,
-	&family_kiwi,     &family_kiwi_plain,
-	&family_mageia,   &family_dmsquash,
-	&family_porteus,  &family_linux_live,
-	&family_liveslak, &family_liveslak_old,
-	&family_antix,    &family_puppy,
-	&family_tinycore, &family_alpine,
-	&family_nixos,    &family_genkernel,
-	&family_knoppix,  &family_knoppix_plain,
+	&family_anaconda,    &family_debian_installer, &family_tails,     &family_windows,   &family_easyos,
+	&family_ubuntu_core, &family_minios,           &family_live_boot, &family_casper,    &family_archiso,
+	&family_miso,        &family_miso_plain,       &family_artix,     &family_kaos,      &family_kiwi,
+	&family_kiwi_plain,  &family_mageia,           &family_dmsquash,  &family_porteus,   &family_linux_live,
+	&family_liveslak,    &family_liveslak_old,     &family_antix,     &family_puppy,     &family_tinycore,
+	&family_alpine,      &family_alpine_plain,     &family_nixos,     &family_genkernel, &family_genkernel_plain,
+	&family_knoppix,     &family_knoppix_plain,    &family_own,
 };
 
 const size_t family_table_size = ARRAY_SIZE(family_table);

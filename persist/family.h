@@ -64,14 +64,21 @@ struct family {
 	 * nothing.
 	 */
 	void (*rewrite)(const struct family_facts *f, const char *args, const struct family_medium *m, struct buf *out);
-	/* True for an entry that shall not start by itself, whatever the source says: a check of the medium. NULL:
-	 * none. */
+	/* True for an entry that shall not start by itself, whatever the source says: a check of the medium, a
+	 * question. NULL: none. */
 	bool (*is_no_default)(const char *args);
+	/*
+	 * Why an entry of the source is of no use on a stick, for the user: a check that would find fault with every
+	 * stick, or find nothing to check. NULL: it is of use. Such an entry is left out, unless nothing else starts
+	 * its kernel; rewrite() makes a plain one of it. NULL: all are of use.
+	 */
+	const char *(*no_use)(const char *args);
 
 	bool keeps_nothing;  /* an installer: there is no persistence, and so no DATA unless it is asked for */
 	bool system_on_data; /* what is not a kernel or initrd must lie on DATA, beside the changes, not on BOOT */
 	/* Whether the initrd can boot from a path other than the root of BOOT: then the stick may have two slots. */
 	bool takes_slot;
+	const char *to_memory;  /* the word that has the system copied to memory first; NULL: no entry is made for it */
 	const char *data_label; /* the label that DATA must have; NULL: any will do */
 	const struct family_data *data;
 	size_t n_data;
@@ -103,11 +110,12 @@ const char *family_initrd_match(const struct family_facts *f, const char *glob);
 /* Whether an entry of the menu has the token (see args.h). */
 bool family_any_has(const struct family_facts *f, const char *token);
 
-extern const struct family family_alpine, family_anaconda, family_antix, family_archiso, family_artix, family_casper,
-    family_debian_installer, family_dmsquash, family_easyos, family_genkernel, family_kaos, family_kiwi,
-    family_kiwi_plain, family_knoppix, family_knoppix_plain, family_linux_live, family_live_boot, family_liveslak,
-    family_liveslak_old, family_mageia, family_minios, family_miso, family_miso_plain, family_nixos, family_porteus,
-    family_puppy, family_tails, family_tinycore, family_ubuntu_core, family_windows;
+extern const struct family family_alpine, family_alpine_plain, family_anaconda, family_antix, family_archiso,
+    family_artix, family_casper, family_debian_installer, family_dmsquash, family_easyos, family_genkernel,
+    family_genkernel_plain, family_kaos, family_kiwi, family_kiwi_plain, family_knoppix, family_knoppix_plain,
+    family_linux_live, family_live_boot, family_liveslak, family_liveslak_old, family_mageia, family_minios,
+    family_miso, family_miso_plain, family_nixos, family_own, family_porteus, family_puppy, family_tails,
+    family_tinycore, family_ubuntu_core, family_windows;
 
 extern const struct family *const family_table[];
 extern const size_t family_table_size;

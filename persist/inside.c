@@ -56,6 +56,11 @@ char *inside_doubt_drivers(const struct family_facts *f)
 		return xstrdup("its initrd has no driver for ext4: nothing will be kept");
 	if (inside_lacks_driver(f, "vfat"))
 		return xstrdup("its initrd has no driver for FAT (vfat): it finds its medium only with --boot-fs ext4");
+	/* The default of Linux' configuration, which hardly anybody changes. */
+	if (inside_lacks_driver(f, "nls_cp437"))
+		return xstrdup(
+		    "its initrd has no code page 437 (nls_cp437), without which Linux mounts no FAT: it finds "
+		    "its medium only with --boot-fs ext4");
 	return NULL;
 }
 
@@ -68,4 +73,18 @@ char *inside_dracut_version(const struct family_facts *f)
 	if (path)
 		buf_addf(&version, "dracut %s", strrchr(path, '/') + strlen("/dracut-"));
 	return version.s;
+}
+
+bool inside_is_on(const char *args, const char *word)
+{
+	static const char *const no[] = { "0", "no", "off" };
+	AUTO_BUF struct buf key = { 0 };
+	AUTO_FREE char *value = NULL;
+
+	buf_addf(&key, "%s=", word);
+	value = args_value(args, key.s);
+	for (size_t i = 0; value && i < ARRAY_SIZE(no); i++)
+		if (strcmp(value, no[i]) == 0)
+			return false;
+	return value || args_has(args, word);
 }

@@ -17,6 +17,10 @@ bool inside_has(const struct source *s, const char *dir, const char *const *glob
 /* Whether the initrd that starts the system was read: what it has not, is not there. */
 bool inside_known(const struct family_facts *f);
 
+/* What dracut's getargbool() takes for a yes: the word ("rd.live.check") alone, or with a value other than 0, no, off.
+ */
+bool inside_is_on(const char *args, const char *word);
+
 #define INSIDE_BUILTIN "*lib/modules/*/modules.builtin" /* for `texts` of those who ask for drivers */
 
 /* Whether it is certain that neither the initrd has the driver ("overlay") nor the kernel. */

@@ -9,7 +9,11 @@
  *
  * rd.live.cowfile.path= (June 2024) is appended to that directory, to be mounted: with three steps up it names DATA
  * itself, the directories "rw" and "work" are then made in its root. Before that there was only the file
- * live_system.cow, which the initrd makes in DATA when it is not there, with rd.live.cowfile.mbsize= MiB.
+ * live_system.cow, which the initrd makes in DATA when it cannot mount it, with rd.live.cowfile.mbsize= MiB. (It would
+ * make a file system on DATA, too, if it could not mount that, but mke2fs refuses what is mounted, as DATA is by then.)
+ * An initrd that cannot be read is told both.
+ *
+ * rd.live.encrypt (November 2025) would make a LUKS volume there; DATA is none.
  */
 #include "persist/inside.h"
 
@@ -112,10 +116,17 @@ static char *kiwi_doubt(const struct family_facts *f)
 	const char *text = library(f);
 	char *drivers = inside_doubt_drivers(f);
 
-	if (!drivers && text && !strstr(text, COW_PATH))
-		return xstrdup("its kiwi-live is older than June 2024: it keeps changes in a file of its own, "
-		               "live_system.cow, of 500 MB unless rd.live.cowfile.mbsize= says more");
-	return drivers;
+	if (drivers)
+		return drivers;
+	if (family_any_has(f, "rd.live.encrypt") || family_any_has(f, "rd.live.encrypt="))
+		return xstrdup(
+		    "its menu asks for changes to be encrypted, which livestick does not set up: they are kept as "
+		    "they are");
+	if (text && !strstr(text, COW_PATH))
+		return xstrdup(
+		    "its kiwi-live is older than June 2024: it keeps changes in a file, live_system.cow, and "
+		    "begins a new one when it cannot mount that");
+	return NULL;
 }
 
 static void add_saving(const struct family_facts *f, const struct family_medium *m, struct buf *words)
@@ -126,7 +137,7 @@ static void add_saving(const struct family_facts *f, const struct family_medium 
 	         m->data_uuid);
 	if (!text || strstr(text, COW_PATH))
 		buf_addf(words, " " COW_PATH "=../../../dev/disk/by-uuid/%s", m->data_uuid);
-	else if (m->data_room)
+	if ((!text || !strstr(text, COW_PATH)) && m->data_room)
 		buf_addf(words, " rd.live.cowfile.mbsize=%llu",
 		         (unsigned long long)((m->data_room - m->data_room / 20) / MIB));
 }
@@ -142,6 +153,8 @@ static void kiwi_rewrite(const struct family_facts *f, const char *args, const s
 		"mediacheck=",
 		"rd.live.overlay.cowfs=",
 		"rd.live.cowfile.*",
+		"rd.live.encrypt",
+		"rd.live.encrypt=",
 		"rd.live.check",
 		"iso-scan/filename=",
 		"rd.live.check=",
@@ -159,10 +172,12 @@ static void kiwi_rewrite(const struct family_facts *f, const char *args, const s
 	args_add(out, words.s);
 }
 
-static bool kiwi_is_no_default(const char *args)
+/* checkmedia looks for the digest in an ISO 9660 volume, and what it says of another one ends the start. */
+static const char *kiwi_no_use(const char *args)
 {
-	return args_has(args, "mediacheck") || args_has(args, "mediacheck=") || args_has(args, "rd.live.check") ||
-	       args_has(args, "rd.live.check=");
+	return inside_is_on(args, "mediacheck") || inside_is_on(args, "rd.live.check")
+	           ? "it checks the image of a CD, which a stick is not"
+	           : NULL;
 }
 
 static void kiwi_add_data(const struct family_facts *f, const struct family_medium *m, struct volume_files *out)
@@ -195,7 +210,7 @@ const struct family family_kiwi = {
 	.doubt = kiwi_doubt,
 	.version = inside_dracut_version,
 	.rewrite = kiwi_rewrite,
-	.is_no_default = kiwi_is_no_default,
+	.no_use = kiwi_no_use,
 	.add_data = kiwi_add_data,
 	.limits = kiwi_limits,
 	.proof = "^/dev/[^ ]+ /run/overlay/overlayfs ext4 rw",
@@ -215,7 +230,7 @@ const struct family family_kiwi_plain = {
 	.doubt = inside_doubt_drivers,
 	.version = inside_dracut_version,
 	.rewrite = kiwi_rewrite,
-	.is_no_default = kiwi_is_no_default,
+	.no_use = kiwi_no_use,
 	.keeps_nothing = true,
 	.limits = kiwi_plain_limits,
 };

@@ -9,13 +9,14 @@
 struct answers {
 	const char *option; /* "kickstart", "preseed"; NULL: there is none */
 	struct blob text;
-	char *note; /* that it could not be checked, and why; NULL: it was */
+	char *note; /* of its check: that there was none, or what was found that does no harm; NULL: all is well */
 };
 
 /*
- * Reads the file, and has `ksvalidator` (package pykickstart) look through a kickstart where that is installed, by the
- * syntax of the source's release. Failures are classed EXIT_USAGE: the file cannot be read or has a NUL, it has errors,
- * or the source is not one that takes answers of this kind.
+ * Reads the file, and has `ksvalidator` (of pykickstart) look through a kickstart where that is in the user's PATH, by
+ * the syntax of the source's release. Where it does not know that, it goes by its newest, and what it finds is a note.
+ * Failures are classed EXIT_USAGE: the file cannot be read or has a NUL, it has errors, or the source is not one that
+ * takes answers of this kind.
  */
 MUST_CHECK int answers_read(const struct facts *f, const char *option, const char *path, struct answers *ret,
                             struct err *e);

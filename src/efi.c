@@ -360,3 +360,12 @@ void efi_set_free(struct efi_set *s)
 	free(s->why_not);
 	*s = (struct efi_set){ 0 };
 }
+
+/* Loaders of one set come from one maker: what one of them cannot, none is asked to do. */
+const char *efi_linux_command(const struct efi_set *s)
+{
+	for (size_t i = 0; i < s->n_loaders; i++)
+		if (!efi_menu_program(&s->loader[i])->grub_has_linuxefi)
+			return "linux";
+	return "linuxefi";
+}

@@ -39,6 +39,8 @@ struct efi_set {
 
 /* The program that shows the menu: the second one, or the first. */
 const struct efi_image *efi_menu_program(const struct efi_loader *l);
+/* What starts Linux in the menus of all of them: "linux" or "linuxefi". */
+const char *efi_linux_command(const struct efi_set *s);
 /* NULL: there is none for this machine. */
 const struct efi_loader *efi_loader_for(const struct efi_set *s, enum efi_machine machine);
 

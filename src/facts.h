@@ -9,11 +9,13 @@
 #include "bootinst/menu.h"
 #include "persist/family.h"
 #include "src/efi.h"
+#include "src/own.h"
 #include "src/source/source.h"
 
 struct facts {
 	struct source *source;
-	char *menu_path;  /* the configuration that the menu was read from */
+	char *title;      /* what the system is called */
+	char *menu_path;  /* the configuration that the menu was read from; NULL: there was none */
 	struct menu menu; /* as the source has it; only entries whose files exist */
 	const struct family *family;
 	bool family_forced; /* by --family, over what was detected */
@@ -21,8 +23,9 @@ struct facts {
 	const char **cmdlines; /* for family_facts */
 	struct initrd **initrd;
 	size_t n_initrds, cap_initrds;
-	char *version;      /* of what boots the system; NULL: cannot be told */
-	struct efi_set efi; /* the source's own UEFI loaders */
+	char *version;         /* of what boots the system; NULL: cannot be told */
+	struct own_system own; /* of the family "own": its images, kernels, and the initrd for each */
+	struct efi_set efi;    /* the source's own UEFI loaders */
 
 	/* The kernels of the menu, each once, as UEFI would see them. */
 	struct facts_kernel {
@@ -36,11 +39,20 @@ struct facts {
 	size_t n_warnings, cap_warnings;
 };
 
-/*
- * Opens `path` and reads. `family_name` (may be NULL) overrules detection. Every failure is of the source and classed
- * EXIT_SOURCE (an unknown family name: EXIT_USAGE).
- */
-MUST_CHECK int facts_read(const char *path, const char *family_name, struct facts *ret, struct err *e);
+/* Whose initrd starts the system. */
+enum initrd_choice {
+	INITRD_AUTO,   /* the source's; ours when no family fits */
+	INITRD_SOURCE, /* never ours */
+	INITRD_OWN,    /* ours, whatever the source has */
+};
+
+struct facts_options {
+	const char *family; /* overrules detection; NULL: detect */
+	enum initrd_choice initrd;
+};
+
+/* Opens `path` and reads. Every failure is of the source and classed EXIT_SOURCE (an option: EXIT_USAGE). */
+MUST_CHECK int facts_read(const char *path, const struct facts_options *o, struct facts *ret, struct err *e);
 void facts_free(struct facts *f);
 
 #endif

@@ -9,7 +9,7 @@
 
 static int read_source(struct create_job *j, struct err *e)
 {
-	return facts_read(j->request->source, j->request->family, &j->facts, e);
+	return facts_read(j->request->source, &j->request->facts, &j->facts, e);
 }
 
 static int read_answers(struct create_job *j, struct err *e)

@@ -15,7 +15,7 @@ struct create_job;
 
 struct create_request {
 	const char *source, *target;
-	const char *family;                   /* NULL: detect */
+	struct facts_options facts;
 	const char *answers_option, *answers; /* "kickstart" or "preseed", and the file; NULL: none */
 	u64 make_size;                        /* not 0: make the plain file `target` of this size; it must not exist */
 	u32 sector_size;                      /* of a plain file: 512 (also 0) or 4096 */

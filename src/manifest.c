@@ -48,6 +48,17 @@ struct sha256 *manifest_add_file(struct manifest *m, const char *path, u64 size)
 	return f->hash;
 }
 
+/* The line as it would be in the other slot. */
+static void add_content(struct sha256 *content, const struct manifest_file *f, const char *hex)
+{
+	static const char slot_b[] = "/slot-b/";
+	const char *path = strncmp(f->path, slot_b, strlen(slot_b)) == 0 ? f->path + strlen(slot_b) - 1 : f->path;
+	AUTO_BUF struct buf line = { 0 };
+
+	buf_addf(&line, "file %s %llu %s\n", hex, (unsigned long long)f->size, path);
+	sha256_add(content, line.s, line.len);
+}
+
 static void render(const struct manifest *m, struct buf *out)
 {
 	struct sha256 *content = sha256_new();
@@ -58,12 +69,12 @@ static void render(const struct manifest *m, struct buf *out)
 	for (size_t i = 0; i < m->n_settings; i++)
 		buf_addf(out, "%s %s\n", m->setting[i].key, m->setting[i].value);
 	for (size_t i = 0; i < m->n_files; i++) {
-		size_t line = out->len;
+		const struct manifest_file *f = &m->file[i];
 
-		sha256_hex(m->file[i].digest, hex);
-		buf_addf(out, "file %s %llu %s\n", hex, (unsigned long long)m->file[i].size, m->file[i].path);
-		if (strncmp(m->file[i].path, "/livestick/", 11) != 0)
-			sha256_add(content, out->s + line, out->len - line);
+		sha256_hex(f->digest, hex);
+		buf_addf(out, "file %s %llu %s\n", hex, (unsigned long long)f->size, f->path);
+		if (strncmp(f->path, "/livestick/", 11) != 0)
+			add_content(content, f, hex);
 	}
 	sha256_end(content, digest);
 	sha256_hex(digest, hex);
@@ -81,20 +92,60 @@ u64 manifest_size(const struct manifest *m)
 	return text.len;
 }
 
-static int read_text(void *ctx, u64 off, void *buf, size_t len, struct err *e)
+struct buf *manifest_text(struct manifest *m)
 {
-	struct manifest *m = ctx;
-
 	for (size_t i = 0; i < m->n_files; i++) {
-		sha256_end(m->file[i].hash, m->file[i].digest);
+		if (m->file[i].hash)
+			sha256_end(m->file[i].hash, m->file[i].digest);
 		m->file[i].hash = NULL;
 	}
 	if (!m->text.len)
 		render(m, &m->text);
-	if (off > m->text.len || len > m->text.len - off)
+	return &m->text;
+}
+
+static int read_text(void *ctx, u64 off, void *buf, size_t len, struct err *e)
+{
+	const struct buf *text = manifest_text(ctx);
+
+	if (off > text->len || len > text->len - off)
 		return fail(e, -EIO, "manifest: is not as long as was planned");
-	memcpy(buf, m->text.s + off, len);
+	memcpy(buf, text->s + off, len);
 	return 0;
+}
+
+/* What every text form has of its own is not a setting. */
+static bool is_made(const char *key)
+{
+	return strcmp(key, first_line) == 0 || strcmp(key, "content") == 0;
+}
+
+void manifest_copy(const struct manifest *from, const struct manifest_change *change, size_t n, struct manifest *ret)
+{
+	for (size_t i = 0; i < from->n_settings; i++)
+		if (!is_made(from->setting[i].key))
+			manifest_set(ret, from->setting[i].key, from->setting[i].value);
+	for (size_t i = 0; i < from->n_files; i++) {
+		struct manifest_file *f = ARRAY_ADD(ret->file, ret->n_files, ret->cap_files);
+
+		*f = (struct manifest_file){ .path = xstrdup(from->file[i].path), .size = from->file[i].size };
+		memcpy(f->digest, from->file[i].digest, SHA256_SIZE);
+		for (size_t k = 0; k < n; k++) {
+			if (strcmp(change[k].path, f->path) == 0) {
+				f->size = change[k].size;
+				memcpy(f->digest, change[k].digest, SHA256_SIZE);
+			}
+		}
+	}
+}
+
+bool manifest_same(const struct manifest *a, const struct manifest *b)
+{
+	AUTO_BUF struct buf x = { 0 }, y = { 0 };
+
+	render(a, &x);
+	render(b, &y);
+	return x.len == y.len && memcmp(x.s, y.s, x.len) == 0;
 }
 
 struct input manifest_input(struct manifest *m)

@@ -7,8 +7,8 @@
  *	livestick-manifest 1
  *	KEY VALUE                      any number of settings, value to the end of the line
  *	file SHA256 SIZE /path         one a file, in the order on the medium
- *	content SHA256                 of the file lines outside /livestick: the same for the same system on every stick
- *	end SHA256                     of all the lines above
+ *	content SHA256                 of the file lines outside /livestick, without /slot-b in front of their paths:
+ *the same for the same system on every stick end SHA256                     of all the lines above
  */
 #ifndef LIVESTICK_MANIFEST_H
 #define LIVESTICK_MANIFEST_H
@@ -46,6 +46,20 @@ const char *manifest_get(const struct manifest *m, const char *key);
 
 /* Returns the hash that must be fed with the file's bytes, owned by the manifest. */
 struct sha256 *manifest_add_file(struct manifest *m, const char *path, u64 size);
+
+/* The text form, borrowed: what manifest_input() gives. All files must have been hashed. */
+struct buf *manifest_text(struct manifest *m);
+/* Whether two that were read are the same text. */
+bool manifest_same(const struct manifest *a, const struct manifest *b);
+
+/* What has become another file. */
+struct manifest_change {
+	const char *path;
+	u64 size;
+	u8 digest[SHA256_SIZE];
+};
+/* The settings and files of one that was read, with the changes, to be written again. */
+void manifest_copy(const struct manifest *from, const struct manifest_change *change, size_t n, struct manifest *ret);
 
 /* Length of the text form in bytes. */
 u64 manifest_size(const struct manifest *m);

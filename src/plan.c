@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 
 #include "src/fs/ext4.h"
@@ -85,7 +86,7 @@ static int make_data_label(struct plan *p, const struct plan_options *o, struct 
 	}
 	p->medium.label = p->data_label;
 	p->medium.boot_label = p->boot_label;
-	p->medium.slot = "";
+	p->medium.slot = p->slot_dir;
 	p->medium.time = p->time;
 	return 0;
 }
@@ -107,6 +108,29 @@ struct volume_file *plan_add_listed(struct volume_files *v, struct manifest *m, 
 	return f;
 }
 
+char *plan_slot_file(const struct plan *p, const char *fmt, ...)
+{
+	struct buf path = { 0 };
+	char *end = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (vasprintf(&end, fmt, ap) < 0)
+		abort();
+	va_end(ap);
+	buf_addf(&path, STICK_DIR "/%c%s", p->slot, end);
+	free(end);
+	return path.s;
+}
+
+/* A file of the slot: listed in its manifest. */
+static void add_slot_file(struct plan *p, const char *end, const void *data, size_t len)
+{
+	AUTO_FREE char *path = plan_slot_file(p, "%s", end);
+
+	plan_add_listed(&p->boot_files, &p->slot_manifest, path, len, input_memory(data), p->time);
+}
+
 static bool is_loaded_by_loader(const struct menu *m, const char *path)
 {
 	for (size_t i = 0; i < m->n; i++) {
@@ -120,7 +144,7 @@ static bool is_loaded_by_loader(const struct menu *m, const char *path)
 }
 
 /* A directory that holds nothing but what lies on the other partition is made there, too: it does no harm. */
-static void add_system(struct plan *p)
+void plan_add_system(struct plan *p)
 {
 	struct volume_files *v = &p->boot_files;
 	struct manifest *m = &p->slot_manifest;
@@ -137,12 +161,20 @@ static void add_system(struct plan *p)
 		else
 			plan_add_listed(v, m, path, n->size, node_input(n), n->mtime);
 	}
+	for (size_t i = 0; i < p->facts->own.n_kernels; i++) {
+		const struct own_initrd *rd = &p->facts->own.kernel[i].initrd;
+		AUTO_BUF struct buf end = { 0 };
+
+		buf_addf(&end, "%zu.initrd", i + 1);
+		if (rd->data)
+			add_slot_file(p, end.s, rd->data, rd->len);
+	}
 	if (p->over.data.len)
-		plan_add_listed(v, m, OVER_CPIO, p->over.data.len, input_memory(p->over.data.s), p->time);
+		add_slot_file(p, ".cpio", p->over.data.s, p->over.data.len);
 	if (p->bios)
-		plan_add_listed(v, m, STICK_DIR "/a.cfg", p->slot_cfg.len, input_memory(p->slot_cfg.s), p->time);
-	if (p->efi)
-		plan_add_listed(v, m, STICK_DIR "/a.grub", p->slot_grub.len, input_memory(p->slot_grub.s), p->time);
+		add_slot_file(p, ".cfg", p->slot_cfg.s, p->slot_cfg.len);
+	if (p->uefi)
+		add_slot_file(p, ".grub", p->slot_grub.s, p->slot_grub.len);
 }
 
 static const char *base_name(const char *path)
@@ -152,19 +184,28 @@ static const char *base_name(const char *path)
 	return slash ? slash + 1 : path;
 }
 
-/* What `inspect`, `verify` and `upgrade` need to know later. Slot: the system. Stick: its layout and settings. */
-static void set_manifests(struct plan *p, const struct plan_options *o)
+/* What `inspect`, `verify` and `upgrade` need to know later: of the slot, its system; of the stick, its layout and
+ * settings. */
+void plan_set_slot_manifest(struct plan *p)
 {
 	const struct source *s = p->facts->source;
-	struct manifest *slot = &p->slot_manifest, *stick = &p->stick_manifest;
+	struct manifest *slot = &p->slot_manifest;
 
 	manifest_set(slot, "family", p->facts->family->name);
 	manifest_set(slot, "source", base_name(s->path));
 	manifest_setf(slot, "source-size", "%llu", (unsigned long long)s->size);
 	manifest_set(slot, "volume", s->volume_id);
 	manifest_set(slot, "volume-created", s->created);
+	for (size_t i = 0; i < p->menu.n; i++)
+		if (p->menu.entry[i].is_default)
+			manifest_set(slot, "default-entry", p->menu.entry[i].id);
 	manifest_setf(slot, "written", "%lld", (long long)p->time);
 	manifest_set(slot, "program", "livestick " LIVESTICK_VERSION);
+}
+
+static void set_stick_manifest(struct plan *p, const struct plan_options *o)
+{
+	struct manifest *stick = &p->stick_manifest;
 
 	manifest_setf(stick, "disk-id", "%08x", p->ids.disk_id);
 	manifest_set(stick, "boot-fs", p->boot_is_ext4 ? "ext4" : "fat32");
@@ -188,24 +229,29 @@ static void add_answers(struct plan *p, const struct answers *a)
 /* Last on BOOT, for they hold the digests of all before them; the longer-lived one first. */
 static void add_manifests(struct plan *p)
 {
+	AUTO_FREE char *manifest = plan_slot_file(p, ".manifest");
+
 	if (p->boot_is_ext4)
 		volume_add(&p->esp_files, STICK_DIR "/esp.manifest", manifest_size(&p->esp_manifest),
 		           manifest_input(&p->esp_manifest), p->time);
 	volume_add(&p->boot_files, STICK_DIR "/stick.manifest", manifest_size(&p->stick_manifest),
 	           manifest_input(&p->stick_manifest), p->time);
-	volume_add(&p->boot_files, STICK_DIR "/a.manifest", manifest_size(&p->slot_manifest),
-	           manifest_input(&p->slot_manifest), p->time);
+	volume_add(&p->boot_files, manifest, manifest_size(&p->slot_manifest), manifest_input(&p->slot_manifest),
+	           p->time);
+}
+
+u64 plan_data_room(u64 size)
+{
+	return size - size / 32 - MIN(size / 2, DATA_MIN);
 }
 
 /* What the family wants there; how much there is room for is known when the partitions are. */
 static void add_data_files(struct plan *p)
 {
-	const struct part *part = layout_part(&p->layout, PART_DATA);
 	const struct family *f = p->facts->family;
 
-	if (!part)
+	if (!layout_part(&p->layout, PART_DATA))
 		return;
-	p->medium.data_room = part->size - part->size / 32 - MIN(part->size / 2, DATA_MIN);
 	for (size_t i = 0; i < f->n_data; i++) {
 		const struct family_data *d = &f->data[i];
 		struct volume_file *file;
@@ -263,22 +309,41 @@ static int too_large_for_fat(void *ctx, const struct node *n)
 	return *large != NULL;
 }
 
-/* A file that no FAT32 can hold decides for ext4, unless the user has decided. */
-static int choose_boot_fs(struct plan *p, const struct plan_options *o, struct err *e)
+static bool own_without_vfat(const struct own_system *own)
+{
+	for (size_t i = 0; i < own->n_kernels; i++)
+		if (own->kernel[i].initrd.data && !own->kernel[i].initrd.has_vfat)
+			return true;
+	return false;
+}
+
+int plan_check_fat(const struct plan *p, struct err *e)
 {
 	const struct node *large = NULL;
 	AUTO_FREE char *path = NULL;
 
 	source_each(p->facts->source, too_large_for_fat, &large);
-	p->boot_is_ext4 = o->boot_fs == BOOT_FS_EXT4 || (o->boot_fs == BOOT_FS_AUTO && large);
-	if (!large || p->boot_is_ext4)
+	if (own_without_vfat(&p->facts->own))
+		return fail_source(e, -ENOTSUP, "its kernel has no vfat and cannot read a boot partition with FAT32");
+	if (!large)
 		return 0;
 	path = node_path(large);
-	return fail_source(
-	    e, -EFBIG,
-	    "%s: has %llu bytes, and a file on FAT32 ends below 4 GiB: leave --boot-fs out, then ext4 is "
-	    "taken",
-	    path, (unsigned long long)large->size);
+	return fail_source(e, -EFBIG, "%s: has %llu bytes, and a file on FAT32 ends below 4 GiB", path,
+	                   (unsigned long long)large->size);
+}
+
+/* What FAT32 cannot hold decides for ext4, unless the user has decided. */
+static int choose_boot_fs(struct plan *p, const struct plan_options *o, struct err *e)
+{
+	int r;
+
+	p->boot_is_ext4 = o->boot_fs == BOOT_FS_EXT4;
+	r = p->boot_is_ext4 ? 0 : plan_check_fat(p, e);
+	if (r < 0 && o->boot_fs == BOOT_FS_FAT32)
+		return fail(e, r, "--boot-fs fat32 (without it, ext4 is taken)");
+	p->boot_is_ext4 = p->boot_is_ext4 || r < 0;
+	err_clear(e);
+	return 0;
 }
 
 /* A BIOS loader reads sectors of 512 bytes only. */
@@ -287,6 +352,7 @@ static int choose_firmware(struct plan *p, const struct host *host, const struct
 	p->efi = p->facts->efi.why_not ? &host->efi : &p->facts->efi;
 	if (p->efi->from == EFI_NOWHERE)
 		p->efi = NULL;
+	p->uefi = p->efi != NULL;
 	p->bios = stick->sector_size == 512;
 	if (p->bios || p->efi)
 		return 0;
@@ -316,9 +382,9 @@ static void judge_secure_boot(struct plan *p)
 	p->secure_boot = secure_boot_judge(&chain, &p->secure_boot_why);
 }
 
-/* Everything but the layout. */
-static int fill(struct plan *p, struct host *host, const struct plan_stick *stick, const struct plan_options *o,
-                struct err *e)
+/* What the layout and the files depend on. */
+static int decide(struct plan *p, struct host *host, const struct plan_stick *stick, const struct plan_options *o,
+                  struct err *e)
 {
 	int r = choose_firmware(p, host, stick, e);
 
@@ -333,21 +399,64 @@ static int fill(struct plan *p, struct host *host, const struct plan_stick *stic
 	make_boot_label(p);
 	if (!p->has_data)
 		p->medium.data_uuid[0] = '\0';
+	judge_secure_boot(p);
 	r = make_data_label(p, o, e);
-	if (r == 0)
-		r = check_append(o->append, e);
-	if (r == 0)
-		r = plan_make_menu(p, o, e);
+	return r == 0 ? check_append(o->append, e) : r;
+}
+
+/* The menu, and all files but those that the family wants on DATA. */
+static int fill(struct plan *p, struct host *host, const struct plan_options *o, u64 room_on_data, struct err *e)
+{
+	int r;
+
+	p->medium.data_room = room_on_data;
+	r = plan_make_menu(p, o, e);
 	if (r < 0)
 		return r;
-	judge_secure_boot(p);
-	set_manifests(p, o);
+	plan_write_menu_top(p);
+	plan_set_slot_manifest(p);
+	set_stick_manifest(p, o);
 	plan_add_loaders(p, host);
-	add_system(p);
+	plan_add_system(p);
 	if (o->answers)
 		add_answers(p, o->answers);
 	add_manifests(p);
 	return 0;
+}
+
+static void unfill(struct plan *p)
+{
+	newc_free(&p->over);
+	menu_free(&p->menu);
+	buf_free(&p->top_cfg);
+	buf_free(&p->slot_cfg);
+	buf_free(&p->grub_top);
+	buf_free(&p->slot_grub);
+	buf_free(&p->grub_stub);
+	buf_free(&p->warnings);
+	volume_files_free(&p->esp_files);
+	volume_files_free(&p->boot_files);
+	volume_files_free(&p->data_files);
+	manifest_free(&p->slot_manifest);
+	manifest_free(&p->stick_manifest);
+	manifest_free(&p->esp_manifest);
+	manifest_free(&p->data_manifest);
+}
+
+/*
+ * What an entry says may depend on how much room there is on DATA, which is known when BOOT has its size, which depends
+ * on what the entries say. So they are first made for the largest DATA there can be: none becomes longer after that.
+ */
+static int measure(struct plan *p, struct host *host, const struct plan_stick *stick, const struct plan_options *o,
+                   struct layout_request *ret, struct err *e)
+{
+	int r = decide(p, host, stick, o, e);
+
+	if (r == 0)
+		r = fill(p, host, o, p->has_data ? EXT4_MAX_SIZE : 0, e);
+	if (r == 0)
+		*ret = layout_wanted(p, stick, o);
+	return r;
 }
 
 int plan_make(const struct facts *facts, struct host *host, const struct plan_stick *stick,
@@ -358,13 +467,19 @@ int plan_make(const struct facts *facts, struct host *host, const struct plan_st
 	int r;
 
 	p->facts = facts;
-	r = fill(p, host, stick, o, e);
+	p->slot = 'a';
+	p->slot_dir = "";
+	r = measure(p, host, stick, o, &wanted, e);
 	if (r == 0 && o->slots == 2 && !facts->family->takes_slot)
 		r = fail(e, -ENOTSUP, "--slots 2: a %s system boots only from the root of its medium",
 		         facts->family->name);
-	if (r == 0) {
-		wanted = layout_wanted(p, stick, o);
+	if (r == 0)
 		r = layout_make(&wanted, &p->layout, e);
+	if (r == 0) {
+		const struct part *data = layout_part(&p->layout, PART_DATA);
+
+		unfill(p);
+		r = fill(p, host, o, data ? plan_data_room(data->size) : 0, e);
 	}
 	if (r == 0)
 		add_data_files(p);
@@ -385,11 +500,11 @@ int plan_smallest(const struct facts *facts, struct host *host, const struct pla
 	int r;
 
 	p->facts = facts;
-	r = fill(p, host, &any, o, e);
-	if (r == 0) {
-		wanted = layout_wanted(p, &any, o);
+	p->slot = 'a';
+	p->slot_dir = "";
+	r = measure(p, host, &any, o, &wanted, e);
+	if (r == 0)
 		*ret_size = layout_smallest(&wanted);
-	}
 	plan_free(p);
 	return r;
 }
@@ -398,14 +513,7 @@ void plan_free(struct plan *p)
 {
 	if (!p)
 		return;
-	newc_free(&p->over);
-	menu_free(&p->menu);
-	buf_free(&p->top_cfg);
-	buf_free(&p->slot_cfg);
-	buf_free(&p->grub_top);
-	buf_free(&p->slot_grub);
-	buf_free(&p->grub_stub);
-	buf_free(&p->warnings);
+	unfill(p);
 	buf_free(&p->secure_boot_why);
 	for (size_t i = 0; i < p->n_efi_copy; i++)
 		free(p->efi_copy[i].path);
@@ -414,12 +522,5 @@ void plan_free(struct plan *p)
 		free(p->copy[i].path);
 	free(p->copy);
 	free(p->leave);
-	volume_files_free(&p->esp_files);
-	volume_files_free(&p->boot_files);
-	volume_files_free(&p->data_files);
-	manifest_free(&p->slot_manifest);
-	manifest_free(&p->stick_manifest);
-	manifest_free(&p->esp_manifest);
-	manifest_free(&p->data_manifest);
 	free(p);
 }

@@ -58,6 +58,8 @@ struct plan_leave {
 
 struct plan {
 	const struct facts *facts;
+	char slot;            /* 'a' or 'b' */
+	const char *slot_dir; /* where its system is: "" or SLOT_B_DIR */
 	struct layout layout;
 	struct table_ids ids;
 	bool boot_is_ext4;
@@ -71,7 +73,8 @@ struct plan {
 	i64 time;
 
 	bool bios;                 /* whether a BIOS can start it: not with sectors of 4096 bytes */
-	const struct efi_set *efi; /* the UEFI loaders; NULL: none */
+	bool uefi;                 /* whether UEFI can */
+	const struct efi_set *efi; /* the UEFI loaders that go onto it; NULL: none */
 	enum secure_boot_verdict secure_boot;
 	struct buf secure_boot_why;
 
@@ -102,13 +105,37 @@ MUST_CHECK int plan_make(const struct facts *facts, struct host *host, const str
                          const struct plan_options *o, struct plan **ret, struct err *e);
 void plan_free(struct plan *p);
 
+/* A stick that exists, as far as the plan of an upgrade must know it. Strings are borrowed. */
+struct plan_upgrade {
+	char slot;         /* which gets the new system */
+	bool boot_is_ext4; /* what is there */
+	bool bios, uefi;   /* which loaders' menus it has */
+	bool has_data;
+	u64 data_size; /* of DATA, bytes; 0 without one */
+	const char *boot_uuid, *boot_label, *data_uuid, *data_label;
+	const char *append; /* kernel arguments for every entry; NULL: none */
+	i64 time;
+};
+
+/*
+ * What an upgrade brings: menu, slot_manifest, and in boot_files all files of the slot but its manifest. The layout,
+ * the loaders and DATA are not planned: they stay. Errors: -E2BIG; -ENOTSUP, a sentence for the user: this system's
+ * files lie on DATA too, or are of a kind that BOOT cannot take.
+ */
+MUST_CHECK int plan_make_upgrade(const struct facts *facts, const struct plan_upgrade *o, struct plan **ret,
+                                 struct err *e);
+
 /* The smallest stick for these facts and options, in bytes. */
 MUST_CHECK int plan_smallest(const struct facts *facts, struct host *host, const struct plan_options *o, u64 *ret_size,
                              struct err *e);
 
+/* switch.cfg for the plan's menu: `previous` is the letter of the other slot when that is to be shown, else 0. */
+void plan_write_switch(const struct plan *p, char previous, char ret_sector[MENU_SWITCH_SIZE]);
+
 /* Where the stick's own things are on BOOT. */
 #define STICK_DIR "/livestick"
-#define OVER_CPIO STICK_DIR "/a.cpio"
+/* Where slot b has what slot a has in the root. */
+#define SLOT_B_DIR "/slot-b"
 /* GRUB's, wherever GRUB itself looks first. */
 #define GRUB_CFG STICK_DIR "/grub.cfg"
 

@@ -166,13 +166,22 @@ static bool holds_named(const struct choice *c, const struct node *dir)
 	return false;
 }
 
+static char *path_in_slot(const struct plan *p, const struct node *n)
+{
+	AUTO_FREE char *path = node_path(n);
+	struct buf in_slot = { 0 };
+
+	buf_addf(&in_slot, "%s%s", p->slot_dir, path);
+	return in_slot.s;
+}
+
 static void copy(struct choice *c, const struct node *n)
 {
 	struct plan *p = c->plan;
 	struct plan_copy *to = ARRAY_ADD(p->copy, p->n_copy, p->cap_copy);
 
 	to->node = n;
-	to->path = node_path(n);
+	to->path = path_in_slot(p, n);
 	if (n->type == NODE_FILE)
 		p->copy_bytes += n->size;
 }
@@ -200,7 +209,7 @@ static void copy_as(struct choice *c, const struct node *n, const char *path)
 
 static void copy_linked(struct choice *c, const struct node *link)
 {
-	AUTO_FREE char *path = node_path(link);
+	AUTO_FREE char *path = path_in_slot(c->plan, link);
 
 	copy_as(c, linked(c, link), path);
 }
@@ -234,7 +243,8 @@ static void walk(struct choice *c, const struct node *dir)
 static void find_dirs(struct choice *c)
 {
 	const struct source *s = c->plan->facts->source;
-	const struct node *config = source_find(s, c->plan->facts->menu_path);
+	const char *menu = c->plan->facts->menu_path;
+	const struct node *config = menu ? source_find(s, menu) : NULL;
 
 	c->menu_dir = config ? config->parent : NULL;
 	c->efi_dir = source_find(s, "/EFI");

@@ -149,7 +149,7 @@ void render_firmware(const struct plan *p, const struct host *host, struct buf *
 	uefi_text(p, host, out);
 }
 
-static void menu_text(const struct menu *m, struct buf *out)
+void render_menu(const struct menu *m, struct buf *out)
 {
 	for (size_t i = 0; i < m->n; i++) {
 		const struct menu_entry *entry = &m->entry[i];
@@ -206,9 +206,9 @@ static void files_text(const struct plan *p, struct buf *out)
 	}
 }
 
-static void warnings_text(const struct plan *p, struct buf *out)
+void render_warnings(const char *lines, struct buf *out)
 {
-	const char *line = p->warnings.s;
+	const char *line = lines;
 
 	while (line && *line) {
 		size_t len = strcspn(line, "\n");
@@ -226,8 +226,8 @@ void render_plan(const struct plan *p, const struct host *host, const struct bui
 	layout_text(p, out);
 	render_firmware(p, host, out);
 	buf_addf(out, "Menu     comes up after %u s\n", p->menu.timeout_ds / 10);
-	menu_text(&p->menu, out);
-	warnings_text(p, out);
+	render_menu(&p->menu, out);
+	render_warnings(p->warnings.s, out);
 	files_text(p, out);
 	for (const char *const *l = p->facts->family->limits; l && *l; l++)
 		buf_addf(out, "Note     %s\n", *l);
@@ -240,7 +240,7 @@ void render_plan(const struct plan *p, const struct host *host, const struct bui
 	}
 }
 
-static struct json_object *menu_json(const struct menu *m)
+struct json_object *render_menu_json(const struct menu *m)
 {
 	struct json_object *list = json_object_new_array();
 
@@ -352,7 +352,7 @@ struct json_object *render_plan_json(const struct plan *p, const struct host *ho
 	json_object_object_add(o, "slots", json_object_new_int((int)p->layout.slots));
 	json_object_object_add(o, "partitions", layout_json(p));
 	json_object_object_add(o, "firmware", firmware_json(p, host));
-	json_object_object_add(o, "menu", menu_json(&p->menu));
+	json_object_object_add(o, "menu", render_menu_json(&p->menu));
 	json_add_text(o, "warnings", p->warnings.s);
 	json_add_bytes(o, "copied_bytes", p->efi_bytes + p->copy_bytes);
 	json_object_object_add(o, "copied", copied_json(p));
@@ -448,9 +448,9 @@ void render_facts(const struct facts *f, struct buf *out)
 		buf_add_escaped(out, f->version);
 	}
 	buf_adds(out, "\nMenu     ");
-	buf_add_escaped(out, f->menu_path);
+	buf_add_escaped(out, f->menu_path ? f->menu_path : "none; these are the kernels that are in it:");
 	buf_adds(out, "\n");
-	menu_text(&f->menu, out);
+	render_menu(&f->menu, out);
 	add_warnings(f->source->warnings, f->source->n_warnings, out);
 	add_warnings(f->warnings, f->n_warnings, out);
 }
@@ -477,7 +477,7 @@ struct json_object *render_facts_json(const struct facts *f)
 	json_add_bool(o, "family_forced", f->family_forced);
 	json_add_text(o, "version", f->version);
 	json_add_text(o, "menu_path", f->menu_path);
-	json_object_object_add(o, "menu", menu_json(&f->menu));
+	json_object_object_add(o, "menu", render_menu_json(&f->menu));
 	warnings_json(f->source->warnings, f->source->n_warnings, warnings);
 	warnings_json(f->warnings, f->n_warnings, warnings);
 	json_object_object_add(o, "warnings", warnings);

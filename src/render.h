@@ -12,6 +12,12 @@
 void render_plan(const struct plan *p, const struct host *host, const struct build *b, struct buf *out);
 struct json_object *render_plan_json(const struct plan *p, const struct host *host, const struct build *b);
 
+/* The entries of a menu, and what is left out and why. */
+void render_menu(const struct menu *m, struct buf *out);
+struct json_object *render_menu_json(const struct menu *m);
+/* Lines of text, each a warning. */
+void render_warnings(const char *lines, struct buf *out);
+
 /* Which firmware will start the stick, and why not the others. */
 void render_firmware(const struct plan *p, const struct host *host, struct buf *out);
 

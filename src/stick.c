@@ -2,8 +2,9 @@
 #include "src/stick.h"
 
 #include <errno.h>
-#include <stdio.h>
 
+#include "src/fs/ext4_update.h"
+#include "src/fs/fat_update.h"
 #include "src/fs/reader.h"
 #include "src/plan.h"
 
@@ -11,6 +12,7 @@
 #define MANIFEST_MAX (64 * MIB)
 
 static const char *const slot_manifest[N_SLOTS] = { STICK_DIR "/a.manifest", STICK_DIR "/b.manifest" };
+static const char *const next_manifest[N_SLOTS] = { STICK_DIR "/a.next", STICK_DIR "/b.next" };
 
 /* The first damage is what the user should hear of. */
 static void note_damage(struct stick *s, const char *what, struct err *e)
@@ -32,8 +34,11 @@ static bool read_manifest(struct stick *s, struct reader *v, const char *path, s
 	size_t len = 0;
 	int r = reader_load(v, path, MANIFEST_MAX, &text, &len, &e);
 
-	if (r == -ENOENT)
+	/* On ext4 a file that was to come, or to go, may be there without its bytes after a cut. */
+	if (r == -ENOENT || (r == 0 && len == 0)) {
+		err_clear(&e);
 		return false;
+	}
 	if (r == 0)
 		r = manifest_parse(text, len, ret, &e);
 	if (r < 0)
@@ -41,7 +46,6 @@ static bool read_manifest(struct stick *s, struct reader *v, const char *path, s
 	return r == 0;
 }
 
-/* "DEFAULT a1" and blanks. */
 static void read_switch(struct stick *s, struct reader *v)
 {
 	AUTO_ERR struct err e = { 0 };
@@ -49,14 +53,16 @@ static void read_switch(struct stick *s, struct reader *v)
 	size_t len = 0;
 
 	if (reader_load(v, STICK_DIR "/switch.cfg", 4096, &text, &len, &e) < 0 ||
-	    sscanf(text, "DEFAULT %32[a-z0-9_-]", s->default_entry) != 1)
+	    menu_read_switch(text, len, &s->menu_switch, &e) < 0)
 		note_damage(s, STICK_DIR "/switch.cfg", &e);
 }
 
 static void read_boot(struct stick *s, struct reader *v)
 {
-	for (int i = 0; i < N_SLOTS; i++)
+	for (int i = 0; i < N_SLOTS; i++) {
 		s->has_slot[i] = read_manifest(s, v, slot_manifest[i], &s->slot[i]);
+		s->has_next[i] = read_manifest(s, v, next_manifest[i], &s->next[i]);
+	}
 	read_switch(s, v);
 }
 
@@ -99,12 +105,52 @@ int stick_read(struct device *d, struct stick *ret, struct err *e)
 	return 0;
 }
 
+const struct scan_part *stick_boot(const struct stick *s)
+{
+	for (size_t i = 0; i < s->scan.n_parts; i++)
+		if (s->scan.part[i].number && s->scan.part[i].start == s->boot_start)
+			return &s->scan.part[i];
+	return NULL;
+}
+
+const struct scan_part *stick_data(const struct stick *s)
+{
+	const char *uuid = manifest_get(&s->manifest, "data-uuid");
+
+	for (size_t i = 0; uuid && i < s->scan.n_parts; i++)
+		if (s->scan.part[i].number && strcasecmp(s->scan.part[i].fs_uuid, uuid) == 0)
+			return &s->scan.part[i];
+	return NULL;
+}
+
+int stick_open_boot(const struct stick *s, struct device *d, struct updater **ret, struct err *e)
+{
+	bool fat = strcmp(stick_boot(s)->fs, "vfat") == 0;
+
+	return (fat ? fat_update_open : ext4_update_open)(d, s->boot_start, s->boot_size, ret, e);
+}
+
+bool stick_has_file(const struct stick *s, const char *path)
+{
+	for (size_t i = 0; i < s->manifest.n_files; i++)
+		if (strcmp(s->manifest.file[i].path, path) == 0)
+			return true;
+	return false;
+}
+
+bool stick_is_unfinished(const struct stick *s, enum slot slot)
+{
+	return s->has_next[slot] && (!s->has_slot[slot] || !manifest_same(&s->slot[slot], &s->next[slot]));
+}
+
 void stick_free(struct stick *s)
 {
 	scan_free(&s->scan);
 	manifest_free(&s->manifest);
-	for (int i = 0; i < N_SLOTS; i++)
+	for (int i = 0; i < N_SLOTS; i++) {
 		manifest_free(&s->slot[i]);
+		manifest_free(&s->next[i]);
+	}
 	free(s->damage);
 	*s = (struct stick){ 0 };
 }

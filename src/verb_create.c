@@ -1,19 +1,16 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
-#include <time.h>
 
 #include "src/job_create.h"
 #include "src/render.h"
-#include "src/verb.h"
+#include "src/verb_common.h"
 
 struct state {
 	struct create_request request;
 	const char *seed;
-	bool yes, quiet, json;
-	enum progress_mode progress;
-	bool progress_given;
+	bool yes;
+	struct talk talk;
 };
 
 static const struct verb_option options[] = {
@@ -30,46 +27,13 @@ static const struct verb_option options[] = {
 	{ "unattended", NULL, "that entry starts by itself" },
 	{ "slots", "1|2", "room for one system or two (two when the stick is large enough)" },
 	{ "family", "NAME", "take the live system to be of this family" },
+	{ "initrd", "own|source", "start the system by livestick's own initrd (when its own cannot), or never" },
 	{ "seed", "TEXT", "derive all ids from TEXT: the same stick every time" },
 	{ "allow-fixed", NULL, "also write a drive that is not removable; never the one the system runs from" },
 	{ "dry-run", NULL, "show the whole plan, write nothing" },
 	{ "yes", NULL, "do not ask before TARGET is wiped" },
-	{ "json", NULL, "the result as one JSON object" },
-	{ "progress", "MODE", "auto, bar, lines, json or none" },
-	{ "quiet", NULL, "no progress, no talk" },
+	TALK_OPTIONS,
 };
-
-static int set_progress(struct state *s, const char *value, struct err *e)
-{
-	static const struct {
-		const char *name;
-		enum progress_mode mode;
-	} modes[] = { { "bar", PROGRESS_BAR },
-		      { "lines", PROGRESS_LINES },
-		      { "json", PROGRESS_JSON },
-		      { "none", PROGRESS_NONE } };
-
-	if (strcmp(value, "auto") == 0)
-		return 0;
-	for (size_t i = 0; i < ARRAY_SIZE(modes); i++) {
-		if (strcmp(value, modes[i].name) == 0) {
-			s->progress = modes[i].mode;
-			s->progress_given = true;
-			return 0;
-		}
-	}
-	return fail_as(e, EXIT_USAGE, -EINVAL, "--progress %s: is none of auto, bar, lines, json, none", value);
-}
-
-/* One of two words; returns which, or -EINVAL. */
-static int one_of(const char *option, const char *value, const char *first, const char *second, struct err *e)
-{
-	if (strcmp(value, first) == 0)
-		return 0;
-	if (strcmp(value, second) == 0)
-		return 1;
-	return fail_as(e, EXIT_USAGE, -EINVAL, "--%s %s: is neither %s nor %s", option, value, first, second);
-}
 
 static int set_value(struct state *s, const char *option, const char *value, struct err *e)
 {
@@ -80,8 +44,6 @@ static int set_value(struct state *s, const char *option, const char *value, str
 		return parse_size(option, value, &s->request.make_size, e);
 	if (strcmp(option, "persist-size") == 0)
 		return parse_size(option, value, &plan->data_size, e);
-	if (strcmp(option, "progress") == 0)
-		return set_progress(s, value, e);
 	if (strcmp(option, "table") == 0) {
 		r = one_of(option, value, "mbr", "gpt", e);
 		plan->table = r == 1 ? TABLE_GPT : TABLE_MBR;
@@ -91,6 +53,9 @@ static int set_value(struct state *s, const char *option, const char *value, str
 	} else if (strcmp(option, "sector-size") == 0) {
 		r = one_of(option, value, "512", "4096", e);
 		s->request.sector_size = r == 1 ? 4096 : 512;
+	} else if (strcmp(option, "initrd") == 0) {
+		r = one_of(option, value, "source", "own", e);
+		s->request.facts.initrd = r == 1 ? INITRD_OWN : INITRD_SOURCE;
 	} else if (strcmp(option, "slots") == 0) {
 		r = one_of(option, value, "1", "2", e);
 		plan->slots = (unsigned)r + 1;
@@ -99,10 +64,12 @@ static int set_value(struct state *s, const char *option, const char *value, str
 	} else if (strcmp(option, "append") == 0) {
 		plan->append = value;
 	} else if (strcmp(option, "kickstart") == 0 || strcmp(option, "preseed") == 0) {
+		if (s->request.answers && strcmp(s->request.answers_option, option) != 0)
+			return fail_as(e, EXIT_USAGE, -EINVAL, "--kickstart does not go with --preseed");
 		s->request.answers_option = option;
 		s->request.answers = value;
 	} else if (strcmp(option, "family") == 0) {
-		s->request.family = value;
+		s->request.facts.family = value;
 	} else {
 		s->seed = value;
 	}
@@ -121,9 +88,8 @@ static int set(void *state, const char *option, const char *value, struct err *e
 		{ "allow-fixed", &s->request.allow_fixed },
 		{ "dry-run", &s->request.dry_run },
 		{ "yes", &s->yes },
-		{ "json", &s->json },
-		{ "quiet", &s->quiet },
 	};
+	int r;
 
 	for (size_t i = 0; i < ARRAY_SIZE(switches); i++) {
 		if (strcmp(option, switches[i].name) == 0) {
@@ -131,26 +97,8 @@ static int set(void *state, const char *option, const char *value, struct err *e
 			return 0;
 		}
 	}
-	return set_value(s, option, value, e);
-}
-
-/* SOURCE_DATE_EPOCH (reproducible-builds.org) wins; with a seed no clock may show; else it is now. */
-static int choose_time(struct state *s, struct err *e)
-{
-	const char *epoch = getenv("SOURCE_DATE_EPOCH");
-	char *end = NULL;
-
-	if (epoch && *epoch) {
-		errno = 0;
-		s->request.plan.time = strtoimax(epoch, &end, 10);
-		if (errno || *end || s->request.plan.time < 0)
-			return fail_as(e, EXIT_USAGE, -EINVAL, "SOURCE_DATE_EPOCH=%s: is not a number of seconds",
-			               epoch);
-		return 0;
-	}
-	s->request.time_from_source = s->seed != NULL;
-	s->request.plan.time = s->seed ? 0 : time(NULL);
-	return 0;
+	r = talk_set(&s->talk, option, value, e);
+	return r ? MIN(r, 0) : set_value(s, option, value, e);
 }
 
 /* "/dev/sdb" may be answered in full or as "sdb". */
@@ -216,20 +164,33 @@ static struct json_object *result_json(const struct create_job *j)
 	json_object_object_add(o, "source", render_facts_json(&j->facts));
 	json_object_object_add(o, "holds_now", render_scan_json(&j->scan));
 	json_object_object_add(o, "plan", render_plan_json(j->plan, &j->host, &j->build));
+	if (j->request->answers)
+		json_add_text(o, "answers_note", j->answers.note);
 	return o;
+}
+
+/* Of what a validator said of the user's file. */
+static void note_text(const struct create_job *j, struct buf *out)
+{
+	if (!j->answers.note)
+		return;
+	buf_adds(out, "Note     ");
+	buf_add_escaped(out, j->answers.note);
+	buf_adds(out, "\n");
 }
 
 static int show_plan(const struct state *s, const struct create_job *j, struct err *e)
 {
 	AUTO_BUF struct buf text = { 0 };
 
-	if (s->json)
+	if (s->talk.json)
 		return json_print(result_json(j), e);
 	render_facts(&j->facts, &text);
 	buf_adds(&text, "Target   ");
 	buf_add_escaped(&text, j->request->target);
 	buf_adds(&text, "\n");
 	render_plan(j->plan, &j->host, &j->build, &text);
+	note_text(j, &text);
 	fputs(text.s, stdout);
 	return finish_stdout(e);
 }
@@ -238,7 +199,7 @@ static int show_result(const struct state *s, const struct create_job *j, struct
 {
 	AUTO_BUF struct buf text = { 0 };
 
-	if (s->json)
+	if (s->talk.json)
 		return json_print(result_json(j), e);
 	buf_add_escaped(&text, j->request->target);
 	buf_adds(&text, ": ");
@@ -250,26 +211,16 @@ static int show_result(const struct state *s, const struct create_job *j, struct
 		buf_adds(&text, "nothing will be kept");
 	buf_adds(&text, j->plan->has_data ? " for what is to be kept\n" : "\n");
 	render_firmware(j->plan, &j->host, &text);
-	if (j->answers.note)
-		buf_addf(&text, "Note     %s\n", j->answers.note);
+	note_text(j, &text);
 	fputs(text.s, stdout);
 	return finish_stdout(e);
-}
-
-static enum progress_mode progress_mode(const struct state *s)
-{
-	if (s->quiet)
-		return PROGRESS_NONE;
-	if (s->progress_given)
-		return s->progress;
-	return isatty(STDERR_FILENO) ? PROGRESS_BAR : PROGRESS_LINES;
 }
 
 static int run(void *state, int argc, char **argv, struct err *e)
 {
 	struct state *s = state;
 	struct create_job job;
-	int r = choose_time(s, e);
+	int r = choose_time(s->seed != NULL, &s->request.plan.time, &s->request.time_from_source, e);
 
 	(void)argc;
 	if (s->seed)
@@ -286,12 +237,12 @@ static int run(void *state, int argc, char **argv, struct err *e)
 	s->request.target = argv[1];
 	s->request.confirm = confirm;
 	s->request.confirm_ctx = s;
-	s->request.progress = progress_new(progress_mode(s), stderr, NULL);
+	s->request.progress = talk_progress(&s->talk);
 	r = create_job_prepare(&s->request, &job, e);
 	if (r == 0) {
 		if (s->request.dry_run)
 			r = show_plan(s, &job, e);
-		else if ((r = create_job_run(&job, e)) == 0 && !s->quiet)
+		else if ((r = create_job_run(&job, e)) == 0 && !s->talk.quiet)
 			r = show_result(s, &job, e);
 		create_job_free(&job);
 	}

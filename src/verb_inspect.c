@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "src/content.h"
 #include "src/media/guard.h"
 #include "src/render.h"
 #include "src/stick.h"
@@ -12,11 +13,12 @@
 
 struct state {
 	bool json;
-	const char *family;
+	struct facts_options facts;
 };
 
 static const struct verb_option options[] = {
 	{ "family", "NAME", "take the live system of a source to be of this family" },
+	{ "initrd", "own|source", "start the system by livestick's own initrd, or never" },
 	{ "json", NULL, "the result as one JSON object" },
 };
 
@@ -24,11 +26,14 @@ static int set(void *state, const char *option, const char *value, struct err *e
 {
 	struct state *s = state;
 
-	(void)e;
 	if (strcmp(option, "json") == 0)
 		s->json = true;
+	else if (strcmp(option, "family") == 0)
+		s->facts.family = value;
+	else if (strcmp(value, "own") == 0 || strcmp(value, "source") == 0)
+		s->facts.initrd = *value == 'o' ? INITRD_OWN : INITRD_SOURCE;
 	else
-		s->family = value;
+		return fail_as(e, EXIT_USAGE, -EINVAL, "--initrd %s: is neither own nor source", value);
 	return 0;
 }
 
@@ -41,15 +46,6 @@ static void date_text(const char *seconds, struct buf *out)
 	if (gmtime_r(&t, &tm))
 		strftime(text, sizeof(text), "%Y-%m-%d", &tm);
 	buf_adds(out, text);
-}
-
-static u64 manifest_bytes(const struct manifest *m)
-{
-	u64 sum = 0;
-
-	for (size_t i = 0; i < m->n_files; i++)
-		sum += m->file[i].size;
-	return sum;
 }
 
 static const char *text_or(const char *text, const char *other)
@@ -70,11 +66,79 @@ static void slot_text(const struct stick *s, int i, struct buf *out)
 	buf_adds(out, ", written ");
 	date_text(manifest_get(m, "written"), out);
 	buf_addf(out, ", %zu files, ", m->n_files);
-	buf_add_size(out, manifest_bytes(m));
-	buf_adds(out, s->default_entry[0] == 'a' + i ? ", starts by default\n" : "\n");
+	buf_add_size(out, content_bytes(m));
+	buf_adds(out, s->menu_switch.slot == 'a' + i ? ", starts by default\n" : "\n");
 }
 
-static int show_stick_text(const struct stick *s, const struct device *d, struct err *e)
+/* What `upgrade` would find: how large a system fits into the slot that does not start. */
+struct room {
+	bool is_known;
+	u64 bytes;
+	char *why_not; /* BOOT cannot be changed as it is; NULL: it can */
+	struct updater *boot;
+};
+
+static void room_free(struct room *r)
+{
+	update_close(r->boot);
+	free(r->why_not);
+}
+
+static void read_room(const struct stick *s, struct device *d, struct room *ret)
+{
+	enum slot spare = s->menu_switch.slot == 'b' ? SLOT_A : SLOT_B;
+	AUTO_ERR struct err e = { 0 };
+
+	if (stick_open_boot(s, d, &ret->boot, &e) < 0) {
+		ret->why_not = xstrdup(e.text ? e.text : "BOOT cannot be read");
+		return;
+	}
+	ret->is_known = true;
+	ret->bytes = ret->boot->numbers.free_before + (s->has_slot[spare] ? content_bytes(&s->slot[spare]) : 0);
+}
+
+static void room_text(const struct room *r, struct buf *out)
+{
+	buf_adds(out, "Upgrade  ");
+	if (r->is_known) {
+		buf_adds(out, "a system of about ");
+		buf_add_size(out, r->bytes);
+		buf_adds(out, " fits beside the one that starts\n");
+	} else {
+		buf_adds(out, "not possible: ");
+		buf_add_escaped(out, r->why_not);
+		buf_adds(out, "\n");
+	}
+	for (size_t i = 0; r->boot && i < r->boot->n_leftover; i++)
+		buf_addf(out, "Left     by an upgrade that was cut off: %s (the next one mends it)\n",
+		         r->boot->leftover[i]);
+}
+
+static void unfinished_text(const struct stick *s, struct buf *out)
+{
+	for (int i = 0; i < N_SLOTS; i++)
+		if (stick_is_unfinished(s, i))
+			buf_addf(out, "Slot %c   holds an upgrade that was cut off: run upgrade again\n",
+			         slot_letter(i));
+}
+
+static void ours_text(const struct stick *s, struct device *d, struct buf *out)
+{
+	struct room room = { 0 };
+
+	for (int i = 0; i < N_SLOTS; i++)
+		if (s->has_slot[i])
+			slot_text(s, i, out);
+	unfinished_text(s, out);
+	buf_adds(out, "Keeps    on the partition labelled ");
+	buf_add_escaped(out, text_or(manifest_get(&s->manifest, "data-label"), "(unknown)"));
+	buf_adds(out, "\n");
+	read_room(s, d, &room);
+	room_text(&room, out);
+	room_free(&room);
+}
+
+static int show_stick_text(const struct stick *s, struct device *d, struct err *e)
 {
 	AUTO_BUF struct buf out = { 0 };
 
@@ -83,14 +147,8 @@ static int show_stick_text(const struct stick *s, const struct device *d, struct
 	buf_add_size(&out, d->size);
 	buf_adds(&out, s->is_ours ? ", a stick made by livestick\n" : ", not made by livestick\n");
 	render_scan(&s->scan, &out);
-	for (int i = 0; i < N_SLOTS; i++)
-		if (s->has_slot[i])
-			slot_text(s, i, &out);
-	if (s->is_ours) {
-		buf_adds(&out, "Keeps    on the partition labelled ");
-		buf_add_escaped(&out, text_or(manifest_get(&s->manifest, "data-label"), "(unknown)"));
-		buf_adds(&out, "\n");
-	}
+	if (s->is_ours)
+		ours_text(s, d, &out);
 	if (s->damage) {
 		buf_adds(&out, "Damaged  ");
 		buf_add_escaped(&out, s->damage);
@@ -110,11 +168,32 @@ static struct json_object *manifest_json(const struct manifest *m)
 		json_add_text(o, key, m->setting[i].value);
 	}
 	json_add_bytes(o, "files", m->n_files);
-	json_add_bytes(o, "bytes", manifest_bytes(m));
+	json_add_bytes(o, "bytes", content_bytes(m));
 	return o;
 }
 
-static int show_stick_json(const struct stick *s, const struct device *d, struct err *e)
+static void ours_json(const struct stick *s, struct device *d, struct json_object *o)
+{
+	struct json_object *unfinished = json_object_new_array(), *left = json_object_new_array();
+	struct room room = { 0 };
+
+	json_object_object_add(o, "stick", manifest_json(&s->manifest));
+	for (int i = 0; i < N_SLOTS; i++)
+		if (stick_is_unfinished(s, i))
+			json_object_array_add(unfinished, json_object_new_string(i ? "b" : "a"));
+	json_object_object_add(o, "unfinished", unfinished);
+	read_room(s, d, &room);
+	if (room.is_known)
+		json_add_bytes(o, "upgrade_room", room.bytes);
+	else
+		json_add_text(o, "no_upgrade", room.why_not);
+	for (size_t i = 0; room.boot && i < room.boot->n_leftover; i++)
+		json_object_array_add(left, json_object_new_string(room.boot->leftover[i]));
+	json_object_object_add(o, "leftover", left);
+	room_free(&room);
+}
+
+static int show_stick_json(const struct stick *s, struct device *d, struct err *e)
 {
 	struct json_object *o = json_result(), *slots = json_object_new_object();
 
@@ -127,9 +206,9 @@ static int show_stick_json(const struct stick *s, const struct device *d, struct
 		if (s->has_slot[i])
 			json_object_object_add(slots, i ? "b" : "a", manifest_json(&s->slot[i]));
 	if (s->is_ours)
-		json_object_object_add(o, "stick", manifest_json(&s->manifest));
+		ours_json(s, d, o);
 	json_object_object_add(o, "slots", slots);
-	json_add_text(o, "default_entry", s->default_entry);
+	json_add_text(o, "default_entry", s->menu_switch.default_id);
 	json_add_text(o, "damage", s->damage);
 	return json_print(o, e);
 }
@@ -174,7 +253,7 @@ static int inspect_source(const struct state *s, const char *path, struct err *e
 	struct host host = { 0 };
 	struct plan *plan = NULL;
 	u64 smallest = 0;
-	int r = facts_read(path, s->family, &facts, e);
+	int r = facts_read(path, &s->facts, &facts, e);
 
 	if (r < 0)
 		return r;

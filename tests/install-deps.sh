@@ -5,13 +5,14 @@
 set -euo pipefail
 
 build=(gcc make pkg-config libfdisk-dev libblkid-dev libext2fs-dev libssl-dev libjson-c-dev
-       zlib1g-dev libbz2-dev liblzma-dev libzstd-dev liblz4-dev liblzo2-dev)
+       zlib1g-dev libbz2-dev liblzma-dev libzstd-dev liblz4-dev liblzo2-dev libsquashfs-dev libarchive-dev
+       musl-tools linux-libc-dev)
 run=(syslinux syslinux-common mtools)
 uefi=(shim-signed grub-efi-amd64-signed systemd-boot-efi syslinux-efi)
 try=(qemu-system-x86 python3 xorriso squashfs-tools dosfstools util-linux)
-test=(e2fsprogs fdisk parted jq live-build debootstrap genisoimage qemu-utils ovmf grub-common extlinux cpio xz-utils zstd lz4 bzip2 lzop initramfs-tools-core)
+test=(kmod isolinux e2fsprogs fdisk parted jq live-build debootstrap genisoimage qemu-utils ovmf grub-common extlinux cpio xz-utils zstd lz4 bzip2 lzop initramfs-tools-core isomd5sum)
 bench=(nbdkit libnbd-bin fuse3 fdisk e2fsprogs live-build debootstrap)
-fuzz=(clang libclang-rt-14-dev xorriso mtools dosfstools e2fsprogs cpio xz-utils zstd lz4 bzip2 lzop)
+fuzz=(clang libclang-rt-14-dev xorriso squashfs-tools mtools dosfstools e2fsprogs cpio xz-utils zstd lz4 bzip2 lzop)
 
 # On a PC that was started by UEFI these would install themselves as its loader; nobody who runs tests wants that.
 [ -d /sys/firmware/efi ] && uefi=()

@@ -92,7 +92,8 @@ static void put_map_node(u8 *p, const char *entries, size_t len, u16 max, u16 de
 }
 
 /* Puts the entries into blocks, and in their place one entry for each of these. */
-static errcode_t add_level(struct ext4_space *s, ext2_ino_t number, struct buf *entries, u16 depth)
+static errcode_t add_level(struct ext4_space *s, ext2_ino_t number, struct buf *entries, u16 depth,
+                           struct ext4_runs *map)
 {
 	AUTO_BUF struct buf index = { 0 };
 	errcode_t err = 0;
@@ -105,8 +106,9 @@ static errcode_t add_level(struct ext4_space *s, ext2_ino_t number, struct buf *
 		if (find_run(s, 1, &run) < 0)
 			return EXT2_ET_BLOCK_ALLOC_FAIL;
 		mark_run(s, &run);
+		*ARRAY_ADD(map->run, map->n, map->cap) = run;
 		put_map_node(block, entries->s + at, len, NODE_ENTRIES, depth);
-		/* The library looks into the inode for its generation: it is still empty, and will have none. */
+		/* The library looks into the inode for its generation: a new one is still empty, and will have none. */
 		err = ext2fs_extent_block_csum_set(s->fs, number, (struct ext3_extent_header *)(void *)block);
 		if (!err)
 			err = io_channel_write_blk64(s->fs->io, run.block, 1, block);
@@ -121,32 +123,31 @@ static errcode_t add_level(struct ext4_space *s, ext2_ino_t number, struct buf *
 	return err;
 }
 
-/* The root goes into the inode, the rest into blocks, of which the number is given. */
-static errcode_t write_map(struct ext4_space *s, ext2_ino_t number, struct ext2_inode *inode,
-                           const struct ext4_run *run, size_t n, u64 *ret_blocks)
+errcode_t ext4_write_map(struct ext4_space *s, ext2_ino_t number, struct ext2_inode *inode, const struct ext4_run *run,
+                         size_t n, struct ext4_runs *map)
 {
 	AUTO_BUF struct buf entries = { 0 };
-	u64 left = s->left;
 	errcode_t err = 0;
 	u16 depth = 0;
 
 	for (size_t i = 0; i < n; i++)
 		add_extents(&entries, &run[i]);
 	for (; entries.len > ROOT_ENTRIES * ENTRY_SIZE && !err; depth++)
-		err = add_level(s, number, &entries, depth);
+		err = add_level(s, number, &entries, depth, map);
 	if (err)
 		return err;
 	put_map_node((u8 *)inode->i_block, entries.s ? entries.s : "", entries.len, ROOT_ENTRIES, depth);
-	*ret_blocks = left - s->left;
 	return 0;
 }
 
 errcode_t ext4_write_node(struct ext4_space *s, ext2_ino_t number, struct ext2_inode *inode, const struct ext4_run *run,
                           size_t n)
 {
-	u64 blocks = 0;
-	errcode_t err = write_map(s, number, inode, run, n, &blocks);
+	struct ext4_runs map = { 0 };
+	errcode_t err = ext4_write_map(s, number, inode, run, n, &map);
+	u64 blocks = map.n;
 
+	free(map.run);
 	for (size_t i = 0; i < n; i++)
 		blocks += run[i].length;
 	inode->i_flags |= EXT4_EXTENTS_FL;

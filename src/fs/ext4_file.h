@@ -33,6 +33,13 @@ MUST_CHECK int ext4_take(struct ext4_space *s, size_t file, u64 length, bool in_
 u64 ext4_map_blocks(u64 length, u64 n_runs);
 
 /*
+ * Makes the map of run[0..n): the root goes into `inode`, the rest into blocks from the space, which are added to `map`
+ * one by one. The inode on the medium must have its generation already, which is part of their checksums.
+ */
+errcode_t ext4_write_map(struct ext4_space *s, ext2_ino_t number, struct ext2_inode *inode, const struct ext4_run *run,
+                         size_t n, struct ext4_runs *map);
+
+/*
  * Writes the inode of a file or directory whose blocks are run[0..n). Mode with type, links, flags, size and mtime come
  * from `inode`; blocks for the map are taken from the space.
  */

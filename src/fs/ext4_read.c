@@ -331,19 +331,16 @@ struct walk {
 
 static int walk_dir(struct walk *w, u32 inode, unsigned depth, struct err *e);
 
-static int get_target(struct walk *w, struct err *e)
+static int get_target(struct walk *w, u32 inode, struct err *e)
 {
-	struct ext4_inode *in = &w->v->inode;
-	char text[LINK_MAX_BYTES];
-	int r;
+	AUTO_FREE char *text = NULL;
+	size_t len;
+	int r = ext4_target(w->v, inode, w->path.s, &text, &len, e);
 
-	if (in->size == 0 || in->size > sizeof(text))
-		return ext4_damaged(w->v->d, w->path.s, "is a symlink of a length that none can have", e);
-	r = ext4_inode_read(in, 0, text, in->size, w->path.s, e);
 	if (r < 0)
 		return r;
 	buf_clear(&w->target);
-	add_clean(&w->target, text, in->size);
+	add_clean(&w->target, text, len);
 	return 0;
 }
 
@@ -359,7 +356,7 @@ static int walk_entry(struct walk *w, u32 inode, unsigned depth, struct err *e)
 		return fail(e, -EFBIG, "%s: has more than %d files", w->v->d->name, EXT4_ENTRIES_MAX);
 	r = get_entry(w->v, inode, w->path.s, &entry, e);
 	if (r == 0 && LINUX_S_ISLNK(w->v->inode.raw->i_mode)) {
-		r = get_target(w, e);
+		r = get_target(w, inode, e);
 		entry.target = w->target.s;
 	}
 	if (r < 0)
@@ -499,5 +496,67 @@ int ext4_load(struct ext4_volume *v, const char *path, size_t max, char **ret, s
 		return r;
 	*ret = TAKE(text);
 	*ret_len = entry.size;
+	return 0;
+}
+
+/* ---- step by step */
+
+int ext4_look(struct ext4_volume *v, u32 inode, const char *where, struct ext4_thing *ret, struct err *e)
+{
+	const struct ext2_inode_large *raw = v->inode.raw;
+	struct ext4_entry entry;
+	int r = get_entry(v, inode, where, &entry, e);
+
+	if (r < 0)
+		return r;
+	*ret = (struct ext4_thing){
+		.mode = raw->i_mode,
+		.size = entry.size,
+		.mtime = (int32_t)raw->i_mtime,
+	};
+	if (LINUX_S_ISCHR(raw->i_mode) || LINUX_S_ISBLK(raw->i_mode))
+		ret->device = (u64)raw->i_block[1] << 32 | raw->i_block[0];
+	return 0;
+}
+
+int ext4_names(struct ext4_volume *v, u32 inode, const char *where,
+               int (*fn)(void *ctx, const char *name, size_t len, u32 inode), void *ctx, struct err *e)
+{
+	u64 budget = MIN(DIR_BYTES_MAX, v->facts.size);
+	AUTO_FREE struct dir *d = dir_open(v, inode, where, &budget);
+	struct ext4_entry dir;
+	struct name name;
+	int r = get_entry(v, inode, where, &dir, e);
+
+	if (r == 0 && !dir.is_dir)
+		return fail(e, -ENOTDIR, "%s: %s: is no directory", v->d->name, where);
+	while (r >= 0 && (r = dir_next(d, &name, e)) > 0) {
+		r = fn(ctx, name.s, name.len, name.inode);
+		if (r != 0)
+			return r;
+	}
+	return r;
+}
+
+int ext4_target(struct ext4_volume *v, u32 inode, const char *where, char **ret, size_t *ret_len, struct err *e)
+{
+	AUTO_FREE char *text = NULL;
+	struct ext4_entry entry;
+	u64 size;
+	int r = get_entry(v, inode, where, &entry, e);
+
+	if (r < 0)
+		return r;
+	if (!LINUX_S_ISLNK(v->inode.raw->i_mode))
+		return fail(e, -EINVAL, "%s: %s: is no symlink", v->d->name, where);
+	size = v->inode.size;
+	if (size == 0 || size > LINK_MAX_BYTES)
+		return ext4_damaged(v->d, where, "is a symlink of a length that none can have", e);
+	text = xcalloc(1, size + 1);
+	r = ext4_inode_read(&v->inode, 0, text, size, where, e);
+	if (r < 0)
+		return r;
+	*ret = TAKE(text);
+	*ret_len = size;
 	return 0;
 }

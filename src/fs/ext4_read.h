@@ -70,6 +70,30 @@ MUST_CHECK int ext4_read_file(struct ext4_volume *v, const struct ext4_entry *en
 MUST_CHECK int ext4_load(struct ext4_volume *v, const char *path, size_t max, char **ret, size_t *ret_len,
                          struct err *e);
 
+/* ---- step by step, for those who follow paths by themselves; `where` is what a sentence calls the thing */
+
+#define EXT4_ROOT_INODE 2
+
+struct ext4_thing {
+	u32 mode;   /* type and permissions, as in st_mode */
+	u64 size;   /* of a file; else 0 */
+	i64 mtime;  /* seconds since 1970, UTC */
+	u64 device; /* of a device: its numbers as they are on the medium; else 0 */
+};
+
+MUST_CHECK int ext4_look(struct ext4_volume *v, u32 inode, const char *where, struct ext4_thing *ret, struct err *e);
+
+/*
+ * Calls `fn` for each name in one directory, but "." and "..", in the order they have on the medium: `len` bytes, any
+ * but "/" and NUL, and none behind. A value other than 0 from `fn` ends the listing and is returned. -ENOTDIR.
+ */
+MUST_CHECK int ext4_names(struct ext4_volume *v, u32 inode, const char *where,
+                          int (*fn)(void *ctx, const char *name, size_t len, u32 inode), void *ctx, struct err *e);
+
+/* A symlink's target, as recorded: the caller frees. -EINVAL: it is no symlink. */
+MUST_CHECK int ext4_target(struct ext4_volume *v, u32 inode, const char *where, char **ret, size_t *ret_len,
+                           struct err *e);
+
 static inline void ext4_closep(struct ext4_volume **v)
 {
 	ext4_close(*v);

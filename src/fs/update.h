@@ -21,8 +21,9 @@
  * whatever of the writes since the last flush has reached the medium. A sector of the device is the only thing that is
  * written whole or not at all.
  *
- * What may be left by a loss of power: the files named in the update, each in its old state, its new one, or not
- * there; blocks that belong to nobody, and other leftovers which opening tells (`leftover`) and the next update mends.
+ * What may be left by a loss of power: the files named in the update, each in its old state, its new one, not
+ * there, or (ext4) there and empty; blocks that belong to nobody, and other leftovers which opening tells (`leftover`)
+ * and the next update mends.
  */
 #ifndef LIVESTICK_FS_UPDATE_H
 #define LIVESTICK_FS_UPDATE_H

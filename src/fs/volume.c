@@ -20,6 +20,14 @@ struct volume_file *volume_add(struct volume_files *v, const char *path, u64 siz
 	return f;
 }
 
+struct volume_file *volume_add_owned(struct volume_files *v, const char *path, void *bytes, u64 size, i64 mtime)
+{
+	struct volume_file *f = volume_add(v, path, size, input_memory(bytes), mtime);
+
+	f->owned = bytes;
+	return f;
+}
+
 struct volume_file *volume_add_dir(struct volume_files *v, const char *path, u16 mode, i64 mtime)
 {
 	struct volume_file *f = add(v, path, mtime);
@@ -74,8 +82,10 @@ char *volume_spelling(const struct volume_files *v, const char *path)
 
 void volume_files_free(struct volume_files *v)
 {
-	for (size_t i = 0; i < v->n; i++)
+	for (size_t i = 0; i < v->n; i++) {
 		free(v->file[i].path);
+		free(v->file[i].owned);
+	}
 	free(v->file);
 	*v = (struct volume_files){ 0 };
 }

@@ -13,6 +13,7 @@ struct volume_file {
 	bool is_dir;
 	u64 size;
 	struct input input;  /* the bytes; what it refers to is borrowed */
+	void *owned;         /* or is this, which goes with the list */
 	struct sha256 *hash; /* gets the bytes while they are written; borrowed, may be NULL */
 	i64 mtime;           /* seconds since 1970, UTC */
 	u16 mode;            /* ext4: permissions, owner is root; FAT has none */
@@ -30,6 +31,8 @@ struct volume_files {
 
 /* Adds a file; `path` is copied. The pointer is good until the next one is added. */
 struct volume_file *volume_add(struct volume_files *v, const char *path, u64 size, struct input input, i64 mtime);
+/* The same with bytes from malloc(), which the list frees. */
+struct volume_file *volume_add_owned(struct volume_files *v, const char *path, void *bytes, u64 size, i64 mtime);
 struct volume_file *volume_add_dir(struct volume_files *v, const char *path, u16 mode, i64 mtime);
 /* A file of zeros; only ext4 can hold one without writing it. */
 struct volume_file *volume_add_hole(struct volume_files *v, const char *path, u64 size, i64 mtime);

@@ -4,7 +4,8 @@
  * start of the device; a device has no position. Ranges are checked here, in one place.
  *
  * What stands behind the seam: a block device or a plain file (device_open), memory (device_new_memory), a partition
- * of another device (device_new_window), a file inside a source (device_new_input), and for the tests a recorder and a device that fails (device_test.h).
+ * of another device (device_new_window), another device as it would be after some writes (device_new_overlay), a file
+ * inside a source (device_new_input), and for the tests a recorder and a device that fails (device_test.h).
  */
 #ifndef LIVESTICK_MEDIA_DEVICE_H
 #define LIVESTICK_MEDIA_DEVICE_H
@@ -52,6 +53,22 @@ int device_memory_each(struct device *d, int (*fn)(void *ctx, u64 off, const u8 
 
 /* A part of another device, which must outlive it; offsets count from the start of the part. */
 struct device *device_new_window(struct device *under, const char *name, u64 off, u64 size);
+
+/*
+ * Reads through to another device, which must outlive it, and keeps what is written to itself in memory: `under` is
+ * never written. Writes need not be whole sectors.
+ */
+struct device *device_new_overlay(struct device *under);
+
+/*
+ * Calls `fn` for each stretch of sectors of an overlay that holds other bytes than when this was called last, or at
+ * first than the device below; ascending, 4 KiB at a time at most. Stops at nonzero: from there on all counts as
+ * changed still.
+ */
+int device_overlay_changes(struct device *d, int (*fn)(void *ctx, u64 off, const u8 *data, size_t len), void *ctx);
+
+/* The bytes in this range count as changed then, whatever they are: somebody else wrote there. */
+MUST_CHECK int device_overlay_mark(struct device *d, u64 off, size_t len, struct err *e);
 
 /* `size` bytes of an input, for reading only. What the input refers to must outlive the device. */
 struct device *device_new_input(const char *name, struct input in, u64 size);

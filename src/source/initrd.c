@@ -10,6 +10,7 @@ struct initrd {
 	struct rootfs *fs;
 	struct initrd_entry *entry; /* sorted by path */
 	size_t n;
+	const char *compression;
 };
 
 /* ---- the file, read forward */
@@ -75,6 +76,7 @@ struct reading {
 	struct feed feed;
 	struct cpio *cpio;
 	u64 unpacked;
+	const char *compression; /* of the last part that has one */
 };
 
 static const struct {
@@ -127,6 +129,7 @@ static int read_compressed(struct reading *g, struct err *e)
 	if (!c)
 		return fail_unknown(&g->feed, e);
 	cpio_seek(g->cpio, 0);
+	g->compression = c->name;
 	r = codec_run(c, &u, e);
 	g->unpacked = u.total;
 	if (r == 0 && !cpio_is_between(g->cpio))
@@ -202,6 +205,7 @@ int initrd_open(struct input in, u64 size, const char *name, const char *const *
 		return fail(e, r, "%s", name);
 	}
 	rd->entry = rootfs_entries(rd->fs, &rd->n);
+	rd->compression = g.compression;
 	*ret = rd;
 	return 0;
 }
@@ -213,6 +217,11 @@ void initrd_free(struct initrd *rd)
 	free(rd->entry);
 	rootfs_free(rd->fs);
 	free(rd);
+}
+
+const char *initrd_compression(const struct initrd *rd)
+{
+	return rd->compression;
 }
 
 /* ---- what was found */

@@ -32,7 +32,7 @@
 
 struct initrd; /* opaque */
 
-#define INITRD_TEXT_MAX (1 * MIB) /* of a file; larger ones have no text */
+#define INITRD_TEXT_MAX (16 * MIB) /* of a file; larger ones, which no script or module is, have no text */
 
 struct initrd_entry {
 	const char *path;   /* "usr/lib/live/boot/9990-main.sh": no "/" at either end, no ".", "..", "//" */
@@ -57,6 +57,9 @@ struct initrd_entry {
 MUST_CHECK int initrd_open(struct input in, u64 size, const char *name, const char *const *texts, struct initrd **ret,
                            struct err *e);
 void initrd_free(struct initrd *rd);
+
+/* How its last part that is compressed is so: "gzip", "bzip2", "lzma", "xz", "LZO", "lz4", "zstd"; NULL: none is. */
+const char *initrd_compression(const struct initrd *rd);
 
 /*
  * What is at `path` ("/scripts/live" or "scripts/live"), with symlinks followed, also the last one, as if the initrd

@@ -314,6 +314,7 @@ static int read_image(struct iso *iso, struct err *e)
 	if (iso->n_left_out)
 		source_warn(&iso->source, "%zu devices, pipes or sockets in it are left out", iso->n_left_out);
 	iso->catalogue = d.catalogue;
+	iso->source.boot_catalogue = (u64)d.catalogue * ISO_BLOCK;
 	iso_find_boot_images(iso);
 	return 0;
 }

@@ -114,7 +114,7 @@ static struct node *child_any_case(const struct node *dir, const char *part, siz
 	return found;
 }
 
-static struct node *step(struct node *dir, const char *part, size_t len)
+static struct node *step(struct node *dir, const char *part, size_t len, bool any_case)
 {
 	struct node *n;
 
@@ -125,10 +125,10 @@ static struct node *step(struct node *dir, const char *part, size_t len)
 	if (len == 2 && part[0] == '.' && part[1] == '.')
 		return dir->parent ? dir->parent : dir;
 	n = child_exact(dir, part, len);
-	return n ? n : child_any_case(dir, part, len);
+	return n || !any_case ? n : child_any_case(dir, part, len);
 }
 
-const struct node *source_find(const struct source *s, const char *path)
+static const struct node *find(const struct source *s, const char *path, bool any_case)
 {
 	AUTO_FREE char *text = xstrdup(path);
 	struct node *at = s->root;
@@ -143,7 +143,7 @@ const struct node *source_find(const struct source *s, const char *path)
 		len = strcspn(p, "/");
 		if (len == 0)
 			return at;
-		n = step(at, p, len);
+		n = step(at, p, len, any_case);
 		if (!n)
 			return NULL;
 		p += len;
@@ -159,6 +159,16 @@ const struct node *source_find(const struct source *s, const char *path)
 		free(text);
 		p = text = longer.s;
 	}
+}
+
+const struct node *source_find(const struct source *s, const char *path)
+{
+	return find(s, path, true);
+}
+
+const struct node *source_find_exact(const struct source *s, const char *path)
+{
+	return find(s, path, false);
 }
 
 static void add_path(struct buf *b, const struct node *n)

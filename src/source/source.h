@@ -65,7 +65,8 @@ struct source {
 	size_t n_nodes;
 	struct boot_image *boot_images;
 	size_t n_boot_images;
-	char **warnings; /* oddities that do no harm */
+	u64 boot_catalogue; /* byte of the image where that of El Torito is; 0: none */
+	char **warnings;    /* oddities that do no harm */
 	size_t n_warnings, cap_warnings;
 };
 
@@ -108,6 +109,8 @@ MUST_CHECK int source_changed(struct source *s, struct err *e);
  * all: they cannot lead out of it. NULL if there is none.
  */
 const struct node *source_find(const struct source *s, const char *path);
+/* Letters match exactly or not at all; the time does not grow with the size of a directory. */
+const struct node *source_find_exact(const struct source *s, const char *path);
 
 /* "/live/vmlinuz"; the caller frees. */
 MUST_CHECK char *node_path(const struct node *n);

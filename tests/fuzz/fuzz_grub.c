@@ -121,11 +121,14 @@ static int load_stick(void *ctx, const char *path, char **ret_text, size_t *ret_
 
 static int write_stick(const struct menu *m, struct stick *s, struct buf *warnings, struct err *e)
 {
-	menu_write_grub_top(m, &s->top);
+	struct menu_switch which = { .slot = 'a' };
+
+	menu_write_grub_top(m->timeout_ds, "linux", &s->top);
 	for (size_t i = 0; i < m->n; i++)
 		if (m->entry[i].is_default)
-			menu_write_switch(m->entry[i].id, s->sector);
-	return menu_write_grub(m, "linux", &s->slot, warnings, e);
+			snprintf(which.default_id, sizeof(which.default_id), "%s", m->entry[i].id);
+	menu_write_switch(&which, s->sector);
+	return menu_write_grub(m, &s->slot, warnings, e);
 }
 
 static void check_written(const struct menu *m)
@@ -173,7 +176,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	unsigned timeout_ds = 0;
 
 	check(menu_read_grub(&l, FIRST, &grub, &e), &grub, &e);
-	menu_write_syslinux_top(&grub, true, &out);
+	menu_write_syslinux_top(grub.timeout_ds, true, &out);
 	if (menu_write_syslinux(&grub, &out, &e) < 0)
 		need(e.text != NULL);
 	err_clear(&e);

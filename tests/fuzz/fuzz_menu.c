@@ -115,7 +115,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 		check_written(&m, out.s, out.len);
 	err_clear(&e);
 	buf_clear(&out);
-	if (menu_write_grub(&m, "linux", &out, &warnings, &e) < 0)
+	if (menu_write_grub(&m, &out, &warnings, &e) < 0)
 		need(e.text != NULL);
 	return 0;
 }

@@ -9,13 +9,13 @@ names=("$@")
 [ ${#names[@]} -gt 0 ] || names=($(ls tests/fuzz/fuzz_*.c | sed 's|.*/fuzz_||; s|\.c$||'))
 out=build/fuzz
 mkdir -p $out
-packages='fdisk blkid ext2fs com_err libcrypto json-c zlib liblzma libzstd liblz4 lzo2'
+packages='fdisk blkid ext2fs com_err libcrypto json-c zlib liblzma libzstd liblz4 lzo2 libsquashfs1 libarchive'
 flags="-std=gnu11 -g -O1 -I. -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DLIVESTICK_VERSION=\"fuzz\" -fsanitize=address,undefined
        -fno-sanitize-recover=undefined -pthread $(pkg-config --cflags $packages)"
 
 # The library once, instrumented.
 objects=()
-for c in src/base/*.c src/media/*.c src/source/*.c src/fs/*.c bootinst/*.c src/manifest.c; do
+for c in src/base/*.c src/media/*.c src/source/*.c src/fs/*.c bootinst/*.c persist/image*.c persist/kernel*.c src/manifest.c; do
     o=$out/$(echo "$c" | tr / _).o
     objects+=("$o")
     [ "$o" -nt "$c" ] || clang $flags -fsanitize=fuzzer-no-link -c -o "$o" "$c" || { echo "not ok fuzz-build"; exit 1; }

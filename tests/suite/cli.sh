@@ -120,6 +120,220 @@ entry_left_out() {
     "$LIVESTICK" inspect --json partly | jq -e '[.source.menu[].title] == ["Live"] and (.plan.menu | length) == 2'
 }
 
+# A real distribution's menu (tests/fixtures/menus) with files of the names that it has: only the menu is looked at.
+menu_tree() {   # FIXTURE DIRECTORY
+    local path
+    rm -rf "$2" && cp -r "$root/tests/fixtures/menus/$1" "$2"
+    sed -n 's/^  \(kernel\|initrd\): //p' "$root/tests/fixtures/menus/$1.expected" | sort -u | while read -r path; do
+        mkdir -p "$2${path%/*}" && head -c 70000 /dev/urandom >"$2$path"
+    done
+}
+left_out() { grep -Fqx "Warning  menu entry \"$1\" is left out: $2" out || fail "no such warning: $1"; }
+starts() { jq -e --arg title "$1" '[.plan.menu[] | select(.default).title] == [$title]' out.json; }
+titles() { jq -e --argjson titles "$1" '[.plan.menu[].title] == $titles' out.json; }
+look_at() { "$LIVESTICK" inspect "$@" >out && "$LIVESTICK" inspect --json "$@" >out.json; }
+
+# A check that fails on every stick, or finds nothing to check, is left out, and what the CD checked first starts.
+media_checks() {
+    menu_tree fedora-36 fedora && mkdir fedora/LiveOS && echo hsqs >fedora/LiveOS/squashfs.img
+    look_at fedora
+    left_out 'Test this media & start Fedora-Workstation-Live 36' 'it checks the image of a CD, which a stick is not'
+    starts 'Start Fedora-Workstation-Live 36'
+    jq -e '.plan.menu | length == 3 and ([.[].args | test("check")] | any | not)' out.json
+    "$LIVESTICK" create --dry-run --size 4G fedora new.img | grep -q 'menu entry "Test this media .* is left out: '
+
+    menu_tree centos-7 centos && mkdir -p centos/LiveOS && echo hsqs >centos/LiveOS/squashfs.img
+    look_at centos
+    left_out 'Test this media & install CentOS 7' 'it checks the image of a CD, which a stick is not'
+    starts 'Install CentOS 7'
+
+    menu_tree grub-mint-22 mint && echo hsqs >mint/casper/filesystem.squashfs
+    look_at mint
+    left_out 'Integrity check' 'it checks the files of a CD, of which a stick has not all'
+    starts 'Start Linux Mint 22 Cinnamon 64-bit'
+
+    # archiso checks its own image by the digest beside it, which is the same on a stick: it stays.
+    menu_tree grub-systemrescue rescue && mkdir -p rescue/sysresccd/x86_64
+    echo hsqs >rescue/sysresccd/x86_64/airootfs.sfs
+    look_at rescue
+    ! grep 'is left out' out || fail "archiso's check was left out"
+    jq -e '[.plan.menu[].args | test(" checksum ")] | any' out.json
+}
+
+# Where the check is all there is, it is the way to start; it starts without checking.
+only_a_check() {
+    live_tree checks && sed -i 's/boot=live/& verify-checksums/' checks/isolinux/isolinux.cfg
+    look_at checks
+    ! grep 'is left out' out || fail "the only entry was left out"
+    titles '["Live", "Live (without saving)"]'
+    jq -e '[.plan.menu[].args | test("verify")] | any | not' out.json
+    printf 'label b\n menu label Plain\n linux /live/vmlinuz\n initrd /live/initrd.img\n append boot=live quiet\n' \
+        >>checks/isolinux/isolinux.cfg
+    look_at checks
+    left_out Live 'it checks the files of a CD, of which a stick has not all'
+    titles '["Plain", "Plain (without saving)"]'
+    starts Plain
+}
+
+# kiwi before June 2024 keeps changes in a file, which it makes as large as it is told: nearly all of DATA.
+kiwi_file_size() {
+    local size mib
+    menu_tree grub-opensuse kiwi && mkdir -p kiwi/LiveOS rd/sbin rd/lib && echo hsqs >kiwi/LiveOS/squashfs.img
+    touch rd/init rd/sbin/kiwi-live-root rd/sbin/iso-scan
+    echo preparePersistentOverlayLoopBoot >rd/lib/kiwi-live-lib.sh
+    (cd rd && find . | cpio -o -H newc --quiet) >kiwi/boot/x86_64/loader/initrd
+    for size in 512M 8G 100G; do
+        "$LIVESTICK" create --dry-run --json --size $size kiwi new.img >out.json
+        jq -e '.source.warnings[] | test("live_system.cow")' out.json
+        mib=$(jq -r '.plan.menu[0].args' out.json | grep -o 'mbsize=[0-9]*')
+        jq -e --argjson mib "${mib#*=}" '.plan.partitions[1].size / 1048576 * 0.96 > $mib and
+            .plan.partitions[1].size / 1048576 * 0.9 - 64 < $mib' out.json
+    done
+    "$LIVESTICK" create --quiet --size 512M kiwi made.img
+    mib=$(jq -r '.plan.menu[0].args' <("$LIVESTICK" create --dry-run --json --size 512M kiwi new.img) | grep -o 'mbsize=[0-9]*')
+    mtype -i made.img@@1M ::/livestick/a.cfg | grep -q "APPEND .*rd.live.cow.*$mib"
+    mtype -i made.img@@1M ::/livestick/a.grub | grep -q "linux.* rd.live.cow.*$mib"
+}
+
+# ---- answers for installers
+
+# The validator's stand-in: writes down how it was called, and says what pykickstart 3.74 says, on the same streams and
+# with its exit status, the number of errors. The file names its errors itself.
+stand_in() {
+    rm -rf bin && mkdir bin
+    cat >bin/ksvalidator <<'END'
+#!/bin/bash
+here=$(dirname "$0")
+printf '%s\n' "$*" >>"$here/calls"
+if [ "$1" = -l ]; then printf '%s\n' DEVEL F39 F40 RHEL10 RHEL8 RHEL9; exit 0; fi
+[ "$1" = -v ] && shift 2
+[ -e "$here/broken" ] && { printf 'Traceback (most recent call last):\n  File "x", line 1\nModuleNotFoundError: no\n' >&2; exit 1; }
+[ -e "$here/dead" ] && kill -9 $$
+IFS= files=($1)
+[ -e "${files[0]}" ] || { echo "No files match the patterns."; exit 1; }
+printf '\nChecking kickstart file %s\n\n' "${files[0]}"
+errors=0
+while IFS=$' \t' read -r number word; do
+    case $word in
+    deprecated) echo "Ignoring deprecated command on line $number:  The $word command has been deprecated." >&2 ;;
+    wrong) printf 'The following problem occurred on line %s of the kickstart file:\n\nUnknown command: %s\n\n' "$number" "$word" >&2 ;;
+    *) continue ;;
+    esac
+    errors=$((errors + 1))
+done < <(cat -n "${files[0]}")
+exit $errors
+END
+    chmod 755 bin/ksvalidator
+}
+called() { [ "$(cat bin/calls)" = "$(printf '%s\n' "$@")" ] || { cat bin/calls; fail "not called so: $*"; }; rm bin/calls; }
+kickstart() { PATH=$tmp/bin:$PATH "$LIVESTICK" create --kickstart "$@"; }
+
+# installer RELEASE: the tree of an Anaconda medium; the version of the format comes before that of the release.
+installer() {
+    menu_tree centos-7 inst && mkdir inst/images && echo hsqs >inst/images/install.img
+    printf '[header]\ntype = productmd.treeinfo\nversion = 1.2\n\n[general]\nfamily = %s\nversion = %s\n' \
+        "${1% *}" "${1##* }" >inst/.treeinfo
+}
+
+good_kickstart() {
+    stand_in && installer 'Rocky Linux 9.4' && printf 'text\nreboot\n' >good.ks
+    kickstart good.ks --quiet --seed x --size 600M inst k.img
+    called -l "-v RHEL9 $tmp/good.ks"
+    mcopy -i k.img@@1M ::/livestick/ks.cfg - | cmp - good.ks
+    mtype -i k.img@@1M ::/livestick/a.manifest | grep -q '^file [0-9a-f]* 12 /livestick/ks.cfg$'
+    mtype -i k.img@@1M ::/livestick/a.cfg | tr -d '\r' >a.cfg
+    uuid=$(blkid -p -O 1M -s UUID -o value k.img)
+    grep -A 3 'MENU LABEL Unattended installation' a.cfg | grep -q " inst.ks=hd:UUID=$uuid:/livestick/ks.cfg\( \|\$\)"
+    [ "$(grep -c 'inst.ks=' a.cfg)" -eq 1 ]
+    # Not by itself, unless that is asked for.
+    id=$(sed -n 's/^LABEL //p' a.cfg | tail -1)
+    ! mtype -i k.img@@1M ::/livestick/switch.cfg | grep -qx "DEFAULT $id *" || fail "it would start by itself"
+    kickstart good.ks --quiet --seed x --size 600M --unattended inst u.img
+    mtype -i u.img@@1M ::/livestick/switch.cfg | grep -q "^DEFAULT $id\>"
+    kickstart good.ks --dry-run --json --size 600M inst new.img >out.json
+    jq -e '.answers_note == "" and .plan.menu[-1].title == "Unattended installation" and (.plan.menu[-1].default | not)' out.json
+    jq -e '[.plan.menu[] | select(.default).title] == ["Install CentOS 7"]' out.json
+    kickstart good.ks --dry-run --json --size 600M --unattended inst new.img >out.json
+    jq -e '[.plan.menu[] | select(.default).title] == ["Unattended installation"]' out.json
+}
+
+bad_kickstart() {
+    stand_in && installer 'Fedora 40' && printf 'text\nwrong\ndeprecated\nwrong\n' >bad.ks && make_target t.img
+    refuses 2 "kickstart bad.ks: ksvalidator finds errors: .*line 2 .*Unknown command: wrong.*line 4 .*wrong\$" \
+        kickstart bad.ks --yes --quiet inst t.img
+    untouched t.img
+    called -l "-v F40 $tmp/bad.ks"
+    refuses 2 'kickstart nowhere.ks: No such file' kickstart nowhere.ks --yes --quiet inst t.img
+    refuses 2 'kickstart bin: is not a file' kickstart bin --yes --quiet inst t.img
+    printf 'text\0' >nul.ks
+    refuses 2 'kickstart nul.ks: is not a text' kickstart nul.ks --yes --quiet inst t.img
+    head -c 1100000 /dev/zero | tr '\0' '#' >large.ks
+    refuses 2 'kickstart large.ks: .* 1 MiB' kickstart large.ks --yes --quiet inst t.img
+    untouched t.img
+    [ ! -e bin/calls ] || fail "the validator was asked of what is no kickstart"
+}
+
+kickstart_notes() {
+    local name
+    note() { kickstart "$1" --dry-run --json --size 600M inst new.img | jq -r .answers_note; }
+    stand_in && installer 'AlmaLinux 8.10' && printf 'deprecated\ntext\n' >old.ks && printf 'wrong\n' >bad.ks
+    note old.ks | grep -qx 'ksvalidator says of the kickstart: Ignoring deprecated command on line 1: .*'
+    called -l "-v RHEL8 $tmp/old.ks"
+    kickstart old.ks --dry-run --size 600M inst new.img | grep -q '^Note     ksvalidator says of the kickstart: Ignoring'
+    rm bin/calls
+    # A release that it does not know, and one that is not said: by its newest syntax, which may be another.
+    installer 'Rocky Linux 11.0'
+    note bad.ks | grep -qx 'ksvalidator does not know RHEL11, so .* newest syntax; .* Unknown command: wrong'
+    called -l "$tmp/bad.ks"
+    rm inst/.treeinfo
+    note bad.ks | grep -q '^ksvalidator does not know which release the source is, '
+    called "$tmp/bad.ks"
+    printf '[release]\nname = Fedora\nversion = 39\n' >inst/.treeinfo
+    printf 'text\n' >good.ks
+    [ -z "$(note good.ks)" ]
+    called -l "-v F39 $tmp/good.ks"
+    # Its argument is a glob to it.
+    for name in 'a[1].ks' 'b*.ks' 'c d?.ks'; do cp good.ks "$name" && [ -z "$(note "$name")" ]; done
+    touch bin/broken
+    note good.ks | grep -qx 'the kickstart was not checked: ksvalidator does not work: ModuleNotFoundError: no'
+    rm bin/broken && touch bin/dead
+    note good.ks | grep -q '^the kickstart was not checked: .*was killed by signal 9'
+    rm -r bin
+    note good.ks | grep -qx 'the kickstart was not checked: ksvalidator (package pykickstart) is not installed'
+    kickstart good.ks --size 600M inst noted.img 2>err | grep -q '^Note     the kickstart was not checked'
+    mcopy -i noted.img@@1M ::/livestick/ks.cfg - | cmp - good.ks
+}
+
+# debian-installer's. Nothing checks it.
+preseed() {
+    rm -rf di && mkdir -p di/.disk di/dists/bookworm di/pool di/install.amd di/isolinux
+    echo 'Debian GNU/Linux 12' >di/.disk/info
+    head -c 9000 /dev/urandom | tee di/install.amd/vmlinuz >di/install.amd/initrd.gz
+    printf 'label install\n kernel /install.amd/vmlinuz\n append vga=788 initrd=/install.amd/initrd.gz --- quiet\n' \
+        >di/isolinux/isolinux.cfg
+    printf 'd-i debian-installer/locale string en_US\n' >p.cfg
+    stand_in
+    PATH=$tmp/bin:$PATH "$LIVESTICK" create --preseed p.cfg --quiet --seed x --size 600M di d.img
+    [ ! -e bin/calls ]
+    mcopy -i d.img@@1M ::/livestick/preseed.cfg - | cmp - p.cfg
+    mtype -i d.img@@1M ::/livestick/a.cfg | tr -d '\r' >a.cfg
+    grep -A 3 'MENU LABEL Unattended installation' a.cfg |
+        grep -q 'auto=true priority=critical file=/cdrom/livestick/preseed.cfg'
+    [ "$(grep -c 'preseed.cfg' a.cfg)" -eq 1 ]
+    mtype -i d.img@@1M ::/livestick/switch.cfg | grep -q '^DEFAULT a1\>'
+    "$LIVESTICK" create --preseed p.cfg --quiet --seed x --size 600M --unattended di du.img
+    mtype -i du.img@@1M ::/livestick/switch.cfg | grep -q "^DEFAULT $(sed -n 's/^LABEL //p' a.cfg | tail -1)\>"
+}
+
+answers_that_cannot_be() {
+    installer 'Fedora 40' && echo text >a.ks
+    refuses 2 'preseed: anaconda does not take one' "$LIVESTICK" create --preseed a.ks --size 600M inst new.img
+    refuses 2 'kickstart: live-boot does not take one' "$LIVESTICK" create --kickstart a.ks --size 1G "$iso" new.img
+    refuses 2 'unattended needs --kickstart or --preseed' "$LIVESTICK" create --unattended --size 1G inst new.img
+    refuses 2 'kickstart does not go with --preseed' "$LIVESTICK" create --kickstart a.ks --preseed a.ks --size 1G inst new.img
+    [ ! -e new.img ]
+}
+
 menu_without_end() {
     live_tree endless && echo 'include isolinux.cfg' >>endless/isolinux/isolinux.cfg && live_iso endless
     bad_source 5 'endless.iso: .*isolinux.cfg' endless.iso
@@ -149,7 +363,7 @@ names_collide() {
 file_of_5_gib() {
     live_tree big && truncate -s 5G big/live/filesystem.squashfs
     truncate -s 12G t12.img
-    refuses 5 'big: /live/filesystem.squashfs: has 5368709120 bytes' \
+    refuses 5 'big: --boot-fs fat32 .*: /live/filesystem.squashfs: has 5368709120 bytes' \
         "$LIVESTICK" create --yes --quiet --boot-fs fat32 big t12.img
     [ "$(stat -c %b t12.img)" -eq 0 ] || fail "something was written"
     "$LIVESTICK" create --dry-run --json big t12.img >plan.json
@@ -287,6 +501,14 @@ check no-squashfs no_squashfs
 check path-with-dots path_with_dots
 check menu-leads-out menu_leads_out
 check entry-left-out entry_left_out
+check media-checks media_checks
+check only-a-check only_a_check
+check kiwi-file-size kiwi_file_size
+check good-kickstart good_kickstart
+check bad-kickstart bad_kickstart
+check kickstart-notes kickstart_notes
+check preseed preseed
+check answers-that-cannot-be answers_that_cannot_be
 check menu-without-end menu_without_end
 check bls-menu bls_menu
 check names-collide names_collide

@@ -11,15 +11,15 @@
 #include "tests/lib/test.h"
 
 extern const struct family family_linux_live, family_minios, family_porteus, family_liveslak, family_liveslak_old,
-    family_antix, family_puppy, family_easyos, family_tinycore, family_alpine, family_nixos, family_genkernel,
-    family_knoppix, family_knoppix_plain, family_mageia, family_ubuntu_core;
+    family_antix, family_puppy, family_easyos, family_tinycore, family_alpine, family_alpine_plain, family_nixos,
+    family_genkernel, family_genkernel_plain, family_knoppix, family_knoppix_plain, family_mageia, family_ubuntu_core;
 
 /* As they may stand in the table. */
 static const struct family *const case_families[] = {
-	&family_minios,       &family_easyos,    &family_ubuntu_core, &family_linux_live,
-	&family_porteus,      &family_liveslak,  &family_antix,       &family_puppy,
-	&family_liveslak_old, &family_tinycore,  &family_alpine,      &family_nixos,
-	&family_mageia,       &family_genkernel, &family_knoppix,     &family_knoppix_plain,
+	&family_minios,        &family_easyos,       &family_ubuntu_core,     &family_linux_live,   &family_porteus,
+	&family_liveslak,      &family_antix,        &family_puppy,           &family_liveslak_old, &family_tinycore,
+	&family_alpine,        &family_nixos,        &family_mageia,          &family_genkernel,    &family_knoppix,
+	&family_knoppix_plain, &family_alpine_plain, &family_genkernel_plain,
 };
 
 #define BOOT_UUID "1234-ABCD"
@@ -230,21 +230,38 @@ static inline bool proves(const struct family *family, const char *line)
 #define ALPINE_TREE                                                                                                    \
 	"mkdir -p boot apks/x86_64 && echo x | tee boot/vmlinuz-lts boot/initramfs-lts boot/modloop-lts "              \
 	"apks/.boot_repository .alpine-release >/dev/null"
-#define ALPINE_INITRD "mkdir sbin && echo x >sbin/nlplug-findfs && printf '#!/bin/sh\\nVERSION=3.10.1-r0\\n' >init"
-#define ALPINE_ARGS   "modules=loop,squashfs,sd-mod,usb-storage quiet"
-#define NIXOS_TREE    "mkdir boot && echo x | tee boot/bzImage boot/initrd nix-store.squashfs >/dev/null"
-#define NIXOS_INIT    "init=/nix/store/4vxz5xb9-nixos-system-nixos-24.11/init"
+/* The init of mkinitfs, as far as it is looked at; the old one leaves the archive's partition where it is. */
+#define ALPINE_OLD                                                                                                     \
+	"mkdir sbin && echo x >sbin/nlplug-findfs && printf '#!/bin/sh\\nVERSION=3.5.0-r0\\n"                          \
+	"ovl=$(head -n 1 /tmp/apkovls)\\nrm -f etc/.default_boot_services\\nmount -o move a b\\n' >init"
+#define ALPINE_INITRD                                                                                                  \
+	ALPINE_OLD " && sed -i s/3.5.0/3.10.1/ init && printf 'echo \"$ovl\" | cat - \"$repofile\"\\n"                 \
+	           "mount -o remount,\"$mntopts\" \"$mnt\"\\n' >>init"
+#define ALPINE_MODULES "modules=loop,squashfs,sd-mod,usb-storage"
+#define ALPINE_ARGS    ALPINE_MODULES " quiet"
+#define NIXOS_TREE     "mkdir boot && echo x | tee boot/bzImage boot/initrd nix-store.squashfs >/dev/null"
+#define NIXOS_INIT     "init=/nix/store/4vxz5xb9-nixos-system-nixos-24.11/init"
 #define GENTOO_TREE                                                                                                    \
 	"mkdir isolinux && echo x | tee livecd image.squashfs isolinux/gentoo isolinux/gentoo.igz >/dev/null"
-#define GENTOO_INITRD "mkdir etc && echo x >etc/initrd.defaults && echo 'Genkernel 4.3.16' >etc/build_id"
-#define GENTOO_HEAD   "root=/dev/ram0 init=/linuxrc dokeymap looptype=squashfs"
-#define GENTOO_ARGS   GENTOO_HEAD " loop=/image.squashfs cdroot"
-#define KNOPPIX_TREE  "mkdir -p KNOPPIX boot/isolinux && echo x | tee KNOPPIX/KNOPPIX KNOPPIX/KNOPPIX1 >/dev/null"
-#define KNOPPIX_NEW   "echo 'mount LABEL=KNOPPIX-DATA; checkbootparam noimage' >init"
-#define KNOPPIX_ARGS  "ramdisk_size=100000 lang=de vt.default_utf8=0 apm=power-off nomce tz=localtime"
-#define MAGEIA_TREE   "mkdir -p loopbacks boot/cdrom && echo x | tee loopbacks/distrib.sqfs boot/vmlinuz >/dev/null"
-#define MAGEIA_TAIL   "splash quiet noiswmd audit=0 rd.luks=0 rd.lvm=0 rd.md=0 rd.dm=0 vga=788"
-#define MAGEIA_ARGS   "root=mgalive:LABEL=Mageia-9-Live-Plasma-x86_64 " MAGEIA_TAIL
+#define GENTOO_PLAIN "mkdir etc && echo x >etc/initrd.defaults && echo 'Genkernel 4.3.16' >etc/build_id"
+/* A script in the shape of genkernel's, as far as it is looked at. */
+#define GENTOO_INITRD                                                                                                  \
+	GENTOO_PLAIN                                                                                                   \
+	" && echo 'overlayfs_dev=${x#*=}' >init && mkdir -p lib/modules/5 && "                                         \
+	"echo kernel/fs/overlayfs/overlay.ko >lib/modules/5/modules.builtin && "                                       \
+	"printf '%s\\n' 'modules_load() {' '}' '' 'setup_overlayfs() {' '\tlocal overlay=/mnt/overlay' "               \
+	"'\tlocal upperdir=\"${overlay}/.upper\"' '\tlocal workdir=\"${overlay}/.work\"' "                             \
+	"'\tmount -t tmpfs none \"${overlay}\"' '\tmkdir \"${upperdir}\" \"${workdir}\"' "                             \
+	"'\techo \"overlay / overlay defaults 0 0\" > \"${NEW_ROOT}\"/etc/fstab' '}' '' 'cleanup() {' '}' "            \
+	">etc/initrd.scripts"
+#define GENTOO_HEAD  "root=/dev/ram0 init=/linuxrc dokeymap looptype=squashfs"
+#define GENTOO_ARGS  GENTOO_HEAD " loop=/image.squashfs cdroot"
+#define KNOPPIX_TREE "mkdir -p KNOPPIX boot/isolinux && echo x | tee KNOPPIX/KNOPPIX KNOPPIX/KNOPPIX1 >/dev/null"
+#define KNOPPIX_NEW  "echo 'mount LABEL=KNOPPIX-DATA; checkbootparam noimage' >init"
+#define KNOPPIX_ARGS "ramdisk_size=100000 lang=de vt.default_utf8=0 apm=power-off nomce tz=localtime"
+#define MAGEIA_TREE  "mkdir -p loopbacks boot/cdrom && echo x | tee loopbacks/distrib.sqfs boot/vmlinuz >/dev/null"
+#define MAGEIA_TAIL  "splash quiet noiswmd audit=0 rd.luks=0 rd.lvm=0 rd.md=0 rd.dm=0 vga=788"
+#define MAGEIA_ARGS  "root=mgalive:LABEL=Mageia-9-Live-Plasma-x86_64 " MAGEIA_TAIL
 #define MAGEIA_INITRD(script)                                                                                          \
 	"mkdir -p sbin usr/lib/dracut/hooks/cmdline && echo '" script "' >sbin/mgalive-root && "                       \
 	"echo x >usr/lib/dracut/hooks/cmdline/30-parse-mgalive.sh"

@@ -249,6 +249,24 @@ TEST(live_boot_arguments)
 	}
 }
 
+TEST(live_boot_checks_are_of_no_use)
+{
+	static const char *const check[] = { "verify-checksums", "verify-checksums=sha256,md5",
+		                             "live-boot.verify-checksums", "live-boot.verify-checksums=md5",
+		                             "integrity-check" };
+
+	CHECK(!family_live_boot.no_use("boot=live components"));
+	for (size_t i = 0; i < ARRAY_SIZE(check); i++) {
+		const struct family_medium m = { .boot_uuid = "1234-ABCD", .label = "p", .slot = "" };
+		AUTO_BUF struct buf args = { 0 }, out = { 0 };
+
+		buf_addf(&args, "boot=live %s quiet", check[i]);
+		CHECK(family_live_boot.no_use(args.s));
+		family_live_boot.rewrite(&no_facts, args.s, &m, &out);
+		CHECK_STR(out.s, "boot=live quiet nopersistence live-media=/dev/disk/by-uuid/1234-ABCD");
+	}
+}
+
 TEST(live_boot_data)
 {
 	CHECK_U64(family_live_boot.n_data, 1);

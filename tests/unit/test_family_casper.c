@@ -164,10 +164,17 @@ TEST(version_from_the_list_of_packages)
 	}
 }
 
-TEST(a_check_of_the_medium_does_not_start_by_itself)
+TEST(a_check_of_the_medium_is_of_no_use)
 {
-	CHECK(family_casper.is_no_default("integrity-check uuid=1 quiet splash --"));
-	CHECK(!family_casper.is_no_default("quiet splash --"));
+	static const struct line_row row[] = {
+		{ "integrity-check uuid=1 quiet splash --", SAVING, "uuid=1 quiet splash " SAVES " --" },
+	};
+	struct made_medium m AUTO_MEDIUM;
+
+	make_medium(&m, &(struct medium_row){ .tree = TREE, .args = { row[0].args } }, NULL);
+	check_lines(&family_casper, &m.facts, row, ARRAY_SIZE(row));
+	CHECK(family_casper.no_use("integrity-check uuid=1 quiet splash --"));
+	CHECK(!family_casper.no_use("quiet splash --"));
 }
 
 int main(int argc, char **argv)

@@ -13,7 +13,8 @@ extern const struct family family_dmsquash;
 #define DRACUT                                                                                                         \
 	"mkdir -p usr/sbin usr/lib/dracut usr/lib/modules/6.5.6-300.fc39.x86_64/kernel/fs && "                         \
 	"ln -s usr/sbin sbin && ln -s usr/lib lib && echo x >init && cd usr/lib/modules/*/ && "                        \
-	"echo kernel/fs/ext4/ext4.ko >modules.builtin && echo kernel/fs/fat/vfat.ko >>modules.builtin && cd "          \
+	"echo kernel/fs/ext4/ext4.ko >modules.builtin && echo kernel/fs/fat/vfat.ko >>modules.builtin && "             \
+	"echo kernel/fs/nls/nls_cp437.ko >>modules.builtin && cd "                                                     \
 	"../../../.. && "
 #define WITH_OVERLAY DRACUT "echo x >usr/lib/modules/6.5.6-300.fc39.x86_64/kernel/fs/overlay.ko.xz && "
 #define SCRIPT       "echo 'getargbool 0 rd.live.overlay.overlayfs' >usr/sbin/dmsquash-live-root"
@@ -149,6 +150,9 @@ TEST(version_and_doubts)
 		{ { TREE, WITH_OVERLAY SCRIPT " && sed -i /vfat/d usr/lib/modules/*/modules.builtin", { FEDORA } },
 		  NULL,
 		  "no driver for FAT" },
+		{ { TREE, WITH_OVERLAY SCRIPT " && sed -i /cp437/d usr/lib/modules/*/modules.builtin", { FEDORA } },
+		  NULL,
+		  "no code page 437" },
 		{ { TREE, DRACUT SCRIPT " && mv usr/lib/modules/6* usr/lib/modules/2.6.32-754.el6.x86_64", { FEDORA } },
 		  NULL,
 		  "older than 3.6" },
@@ -233,10 +237,14 @@ TEST(scores)
 	}
 }
 
-TEST(a_check_of_the_medium_does_not_start_by_itself)
+TEST(a_check_of_the_medium_is_of_no_use)
 {
-	CHECK(family_dmsquash.is_no_default("root=live:CDLABEL=X rd.live.image rd.live.check quiet"));
-	CHECK(!family_dmsquash.is_no_default(FEDORA));
+	CHECK(family_dmsquash.no_use("root=live:CDLABEL=X rd.live.image rd.live.check quiet"));
+	CHECK(family_dmsquash.no_use("root=live:CDLABEL=X rd.live.image rd.live.check=1 quiet"));
+	CHECK(family_dmsquash.no_use("root=live:CDLABEL=X liveimg check"));
+	CHECK(!family_dmsquash.no_use("root=live:CDLABEL=X rd.live.image rd.live.check=0 quiet"));
+	CHECK(!family_dmsquash.no_use("root=live:CDLABEL=X rd.live.image check"));
+	CHECK(!family_dmsquash.no_use(FEDORA));
 }
 
 int main(int argc, char **argv)

@@ -159,7 +159,8 @@ TEST(anaconda_refusals_doubts_versions)
 		check_says(family_anaconda.version(&m.facts), row[i].version);
 	}
 	CHECK(family_anaconda.keeps_nothing && family_anaconda.takes_slot);
-	CHECK(family_anaconda.is_no_default(CENTOS_7 " rd.live.check") && !family_anaconda.is_no_default(CENTOS_7));
+	CHECK(family_anaconda.no_use(CENTOS_7 " rd.live.check") && family_anaconda.no_use("inst.mediacheck"));
+	CHECK(family_anaconda.no_use("mediacheck") && !family_anaconda.no_use(CENTOS_7));
 }
 
 /* ---- Debian's */

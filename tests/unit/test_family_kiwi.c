@@ -33,6 +33,8 @@ TEST(arguments)
 	};
 	static const struct line_row old[] = {
 		{ SUSE, SAVING, "splash=silent quiet " MEDIUM SAVES "rd.live.cowfile.mbsize=3891" },
+		{ SUSE " rd.live.cowfile.mbsize=500", SAVING,
+		  "splash=silent quiet " MEDIUM SAVES "rd.live.cowfile.mbsize=3891" },
 		{ SUSE, NOT_SAVING, "splash=silent quiet " MEDIUM },
 	};
 	struct made_medium m AUTO_MEDIUM, n AUTO_MEDIUM;
@@ -44,6 +46,76 @@ TEST(arguments)
 	check_says(family_kiwi.doubt(&n.facts), "live_system.cow");
 	check_says(family_kiwi.doubt(&m.facts), NULL);
 	CHECK(!family_kiwi.takes_slot);
+}
+
+/* The form of June 2024: whatever the menu says of the file, DATA itself is taken, and nothing is made on it. */
+TEST(arguments_that_name_the_partition)
+{
+	static const struct line_row row[] = {
+		{ SUSE " rd.live.cowfile.path=other.cow rd.live.cowfile.mbsize=4096", SAVING,
+		  "splash=silent quiet " MEDIUM SAVES ON_DATA },
+		{ SUSE " rd.live.cowfile.path=other.cow", NOT_SAVING, "splash=silent quiet " MEDIUM },
+		{ "root=live:CDLABEL=A rd.live.overlay.persistent=1 rd.live.overlay.cowfs=xfs x", SAVING,
+		  "x " MEDIUM SAVES ON_DATA },
+		{ SUSE " rd.live.encrypt", SAVING, "splash=silent quiet " MEDIUM SAVES ON_DATA },
+		{ SUSE " rd.live.encrypt=1 rd.live.encrypted", SAVING,
+		  "splash=silent quiet rd.live.encrypted " MEDIUM SAVES ON_DATA },
+		{ SUSE " rd.live.dir=x rd.live.squashimg=y.img", SAVING,
+		  "splash=silent quiet rd.live.dir=x rd.live.squashimg=y.img " MEDIUM SAVES ON_DATA },
+		{ SUSE " -- single", SAVING, "splash=silent quiet " MEDIUM SAVES ON_DATA " -- single" },
+	};
+	/* An initrd that cannot be read is told both ways. */
+	static const struct line_row unknown[] = {
+		{ SUSE, SAVING, "splash=silent quiet " MEDIUM SAVES ON_DATA " rd.live.cowfile.mbsize=3891" },
+	};
+	struct made_medium m AUTO_MEDIUM, n AUTO_MEDIUM;
+
+	make_medium(&m, &tumbleweed, family_kiwi.texts);
+	check_lines(&family_kiwi, &m.facts, row, ARRAY_SIZE(row));
+	make_medium(&n, &(struct medium_row){ TREE, NULL, { SUSE } }, family_kiwi.texts);
+	check_lines(&family_kiwi, &n.facts, unknown, ARRAY_SIZE(unknown));
+	check_says(family_kiwi.doubt(&n.facts), NULL);
+}
+
+TEST(no_encryption)
+{
+	static const struct medium_row asks = { TREE, NEW, { SUSE, SUSE " rd.live.encrypt" } };
+	struct made_medium m AUTO_MEDIUM;
+
+	make_medium(&m, &asks, family_kiwi.texts);
+	check_says(family_kiwi.doubt(&m.facts), "does not set up");
+}
+
+/* Where no room is known, the size is left to the initrd. */
+TEST(room_of_the_file)
+{
+	static const struct {
+		u64 room;
+		const char *want;
+	} row[] = {
+		{ 0, "quiet " MEDIUM SAVES },
+		{ 30 * MIB, "quiet " MEDIUM SAVES "rd.live.cowfile.mbsize=28" },
+		{ 16 * 1024 * GIB, "quiet " MEDIUM SAVES "rd.live.cowfile.mbsize=15938355" },
+	};
+	struct made_medium m AUTO_MEDIUM;
+
+	make_medium(&m, &leap, family_kiwi.texts);
+	for (size_t i = 0; i < ARRAY_SIZE(row); i++) {
+		struct family_medium medium = medium_for(SAVING);
+		AUTO_BUF struct buf out = { 0 }, want = { 0 };
+
+		medium.data_room = row[i].room;
+		family_kiwi.rewrite(&m.facts, "quiet root=live:CDLABEL=X", &medium, &out);
+		args_without(row[i].want, NULL, 0, &want);
+		CHECK_STR(out.s, want.s);
+	}
+}
+
+TEST(a_check_of_the_medium_is_of_no_use)
+{
+	CHECK(family_kiwi.no_use(SUSE " mediacheck=1") && family_kiwi.no_use(SUSE " mediacheck"));
+	CHECK(family_kiwi.no_use(SUSE " rd.live.check") && family_kiwi_plain.no_use(SUSE " rd.live.check"));
+	CHECK(!family_kiwi.no_use(SUSE) && !family_kiwi.no_use(SUSE " mediacheck=0 rd.live.check=no"));
 }
 
 /* What iso-scan is told to look for is on DATA, and is a whole sector. */
@@ -94,7 +166,6 @@ TEST(scores_and_refusals)
 		check_says(family_kiwi.refuse(&m.facts), row[i].why);
 	}
 	CHECK(family_kiwi_plain.keeps_nothing && !family_kiwi.keeps_nothing);
-	CHECK(family_kiwi.is_no_default(SUSE " mediacheck=1") && !family_kiwi.is_no_default(SUSE));
 }
 
 int main(int argc, char **argv)

@@ -1,33 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Families that keep little or nothing by themselves, or of which little is known: Alpine, NixOS, genkernel, Knoppix,
- * Mageia, Ubuntu Core. */
+/* Families that keep little or nothing by themselves, or of which little is known: NixOS, Knoppix, Mageia, Ubuntu Core.
+ */
 #include "tests/unit/family_case.h"
-
-/* ---- Alpine */
-
-TEST(alpine)
-{
-	static const struct args_row row[] = {
-		{ ALPINE_ARGS, "", false, "quiet modules=loop,squashfs,sd-mod,usb-storage,ext4" },
-		{ ALPINE_ARGS, "", true, "quiet modules=loop,squashfs,sd-mod,usb-storage,ext4" },
-		{ "modules=loop,squashfs,ext4 quiet", "", false, "modules=loop,squashfs,ext4 quiet" },
-		{ "modules=sd-mod,ext4fs quiet", "", false, "modules=sd-mod,ext4fs quiet" },
-		{ "quiet  splash", "", false, "quiet splash" },
-		{ "", "", false, "" },
-	};
-	AUTO_MEDIA struct media m = media_make(ALPINE_TREE, ALPINE_INITRD, ALPINE_ARGS);
-	AUTO_MEDIA struct media tree = media_make(ALPINE_TREE, NULL, "quiet");
-	AUTO_MEDIA struct media none = media_make("mkdir apks", ALPINE_INITRD, "quiet");
-
-	CHECK_ARGS(&family_alpine, &m, row);
-	CHECK_U64(family_alpine.score(media_facts(&m)), 100);
-	CHECK_U64(family_alpine.score(media_facts(&tree)), 50);
-	CHECK_U64(family_alpine.score(media_facts(&none)), 80);
-	CHECK_SAYS(family_alpine.version, &m, "mkinitfs 3.10.1-r0");
-	CHECK_SAYS(family_alpine.refuse, &m, NULL);
-	CHECK_SAYS(family_alpine.refuse, &none, "no file /apks/.boot_repository");
-	CHECK(family_alpine.keeps_nothing && family_alpine.limits[0]);
-}
 
 /* ---- NixOS */
 
@@ -57,44 +31,6 @@ TEST(nixos)
 	CHECK_SAYS(family_nixos.refuse, &systemd, "by the label of the ISO alone");
 	CHECK_SAYS(family_nixos.refuse, &none, "no /nix-store.squashfs");
 	CHECK(family_nixos.keeps_nothing);
-}
-
-/* ---- genkernel */
-
-TEST(genkernel)
-{
-	static const struct args_row row[] = {
-		{ GENTOO_ARGS " vga=791", "", false, GENTOO_HEAD " vga=791 cdroot loop=/image.squashfs" },
-		{ GENTOO_ARGS, "", true, GENTOO_HEAD " cdroot loop=/image.squashfs" },
-		{ GENTOO_ARGS, "/slot-b", false,
-		  GENTOO_HEAD " cdroot cdroot_marker=/slot-b/livecd loop=/slot-b/image.squashfs" },
-		{ "cdroot=/dev/sr0 cdroot_marker=/mark isoboot=/x.iso", "/slot-b", false,
-		  "cdroot cdroot_marker=/slot-b/mark" },
-		{ "cdroot cdroot_marker=mark loop=image.squashfs", "", false,
-		  "cdroot cdroot_marker=/mark loop=/image.squashfs" },
-		{ "dokeymap root=live:CDLABEL=Gentoo-amd64-20240602 rd.live.dir=/ cdroot", "", false,
-		  "dokeymap root=live:CDLABEL=Gentoo-amd64-20240602 rd.live.dir=/ cdroot" },
-		{ "root=/dev/sda1", "", false, "root=/dev/sda1" },
-		{ "", "", false, "" },
-	};
-	AUTO_MEDIA struct media m = media_make(GENTOO_TREE, GENTOO_INITRD, GENTOO_ARGS);
-	AUTO_MEDIA struct media later = media_make(GENTOO_TREE, NULL,
-	                                           "dokeymap root=live:CDLABEL=Gentoo-amd64-20240602 rd.live.dir=/ "
-	                                           "rd.live.squashimg=image.squashfs cdroot");
-	AUTO_MEDIA struct media tree = media_make(GENTOO_TREE, NULL, "quiet");
-	AUTO_MEDIA struct media no_image = media_make(GENTOO_TREE " && rm image.squashfs", NULL, GENTOO_ARGS);
-	AUTO_MEDIA struct media no_marker = media_make(GENTOO_TREE " && rm livecd", NULL, GENTOO_ARGS);
-
-	CHECK_ARGS(&family_genkernel, &m, row);
-	CHECK_U64(family_genkernel.score(media_facts(&m)), 100);
-	CHECK_U64(family_genkernel.score(media_facts(&later)), 0);
-	CHECK_U64(family_genkernel.score(media_facts(&tree)), 50);
-	CHECK_SAYS(family_genkernel.refuse, &m, NULL);
-	CHECK_SAYS(family_genkernel.refuse, &no_image, "no /image.squashfs");
-	CHECK_SAYS(family_genkernel.refuse, &no_marker, "no /livecd");
-	CHECK_SAYS(family_genkernel.version, &m, "genkernel 4.3.16");
-	CHECK_SAYS(family_genkernel.version, &tree, NULL);
-	CHECK(family_genkernel.keeps_nothing && family_genkernel.takes_slot);
 }
 
 /* ---- Knoppix */

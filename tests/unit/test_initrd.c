@@ -103,19 +103,19 @@ static void check_listing(const struct buf *image, const struct buf *expected, c
 	"cp -a more/. both && (cd both && " LIST ") >list2 && (cd main && " LIST ") >list0"
 
 static const struct {
-	const char *name, *command;
+	const char *name, *command, *told;
 } compressors[] = {
-	{ "plain", "cat" },
-	{ "gzip", "gzip -9n" },
-	{ "bzip2", "bzip2" },
-	{ "xz", "xz --check=crc32" },
-	{ "xz, many blocks", "xz --block-size=65536 --check=sha256" },
-	{ "lzma", "xz --format=lzma" },
-	{ "lzop", "lzop -9" },
-	{ "lzop, CRC", "lzop --crc32" },
-	{ "lz4", "lz4 -l -9" },
-	{ "zstd", "zstd -q -19 --check" },
-	{ "zstd, long", "zstd -q --long=27" },
+	{ "plain", "cat", "none" },
+	{ "gzip", "gzip -9n", "gzip" },
+	{ "bzip2", "bzip2", "bzip2" },
+	{ "xz", "xz --check=crc32", "xz" },
+	{ "xz, many blocks", "xz --block-size=65536 --check=sha256", "xz" },
+	{ "lzma", "xz --format=lzma", "lzma" },
+	{ "lzop", "lzop -9", "LZO" },
+	{ "lzop, CRC", "lzop --crc32", "LZO" },
+	{ "lz4", "lz4 -l -9", "lz4" },
+	{ "zstd", "zstd -q -19 --check", "zstd" },
+	{ "zstd, long", "zstd -q --long=27", "zstd" },
 };
 
 #define N_QUICK (ARRAY_SIZE(compressors) - 1) /* the last takes 128 MiB of memory */
@@ -169,6 +169,22 @@ TEST(every_compression_alone_and_among_others)
 			zeros(&other, k);
 			check_listing(&other, &list2, name);
 		}
+	}
+}
+
+TEST(compression_is_told)
+{
+	if (!sh(TREES))
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(compressors); i++) {
+		AUTO_BUF struct buf image = load("early.cpio");
+		AUTO_BUF struct buf packed = compressed(compressors[i].command, "main.cpio");
+
+		append(&image, &packed, 0);
+		AUTO_INITRD struct initrd *rd = open_good(&image, NULL);
+		const char *told = rd ? initrd_compression(rd) : NULL;
+
+		CHECK_STR(told ? told : "none", compressors[i].told);
 	}
 }
 

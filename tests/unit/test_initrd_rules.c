@@ -232,11 +232,11 @@ TEST(work_is_bounded)
 TEST(texts_are_bounded)
 {
 	AUTO_BUF struct buf b = { 0 };
-	AUTO_FREE char *body = xcalloc(1, MIB + 2);
+	AUTO_FREE char *body = xcalloc(1, INITRD_TEXT_MAX + 2);
 	size_t n_texts = 0;
 	char name[16];
 
-	memset(body, 'x', MIB + 1);
+	memset(body, 'x', INITRD_TEXT_MAX + 1);
 	add(&b, &(struct odd){ "larger", F, body, 0 });
 	body[MIB] = '\0';
 	for (unsigned i = 0; i < 70; i++) {
@@ -272,13 +272,13 @@ static int counted_read(void *ctx, u64 off, void *buf, size_t len, struct err *e
 TEST(reads_once_and_only_what_it_needs)
 {
 	AUTO_BUF struct buf b = { 0 };
-	AUTO_FREE char *body = xcalloc(1, 10 * MIB + 1);
+	AUTO_FREE char *body = xcalloc(1, 20 * MIB + 1);
 	AUTO_INITRD struct initrd *rd = NULL;
 	AUTO_ERR struct err e = { 0 };
 	struct counted c = { &b, 0, UINT64_MAX };
 	struct input in = { .read = counted_read, .ctx = &c };
 
-	memset(body, 'x', 10 * MIB);
+	memset(body, 'x', 20 * MIB);
 	add(&b, &(struct odd){ "large", F, body, 0 });
 	add(&b, &(struct odd){ "small", F, "1", 0 });
 	CHECK_OK(initrd_open(in, b.len, "x.img", all_texts, &rd, &e), &e);
@@ -286,7 +286,7 @@ TEST(reads_once_and_only_what_it_needs)
 	initrd_free(TAKE(rd));
 	c.fail_at = MIB;
 	CHECK_U64(-initrd_open(in, b.len, "x.img", all_texts, &rd, &e), EIO);
-	CHECK_STR(e.text, "x.img: cannot be read at byte 10485876");
+	CHECK_STR(e.text, "x.img: cannot be read at byte 20971636");
 	err_clear(&e);
 
 	interrupted = 1;

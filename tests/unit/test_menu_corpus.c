@@ -221,17 +221,19 @@ static void stick_free(struct stick *s)
 
 static bool write_stick(const char *name, const struct menu *m, struct stick *s, struct buf *warnings)
 {
+	struct menu_switch which = { .slot = 'a' };
 	AUTO_ERR struct err e = { 0 };
 	int r;
 
 	if (s->for_grub)
-		menu_write_grub_top(m, &s->top);
+		menu_write_grub_top(m->timeout_ds, "linux", &s->top);
 	else
-		menu_write_syslinux_top(m, false, &s->top);
+		menu_write_syslinux_top(m->timeout_ds, false, &s->top);
 	for (size_t i = 0; i < m->n; i++)
 		if (m->entry[i].is_default)
-			menu_write_switch(m->entry[i].id, s->sector);
-	r = s->for_grub ? menu_write_grub(m, "linux", &s->slot, warnings, &e) : menu_write_syslinux(m, &s->slot, &e);
+			snprintf(which.default_id, sizeof(which.default_id), "%s", m->entry[i].id);
+	menu_write_switch(&which, s->sector);
+	r = s->for_grub ? menu_write_grub(m, &s->slot, warnings, &e) : menu_write_syslinux(m, &s->slot, &e);
 	if (r < 0)
 		test_fail(__FILE__, __LINE__, "%s: %s", name, e.text);
 	return r == 0;

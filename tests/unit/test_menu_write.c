@@ -100,7 +100,8 @@ TEST(writes_what_it_reads)
 	menu_entry_add_initrd(&m.entry[0], "/live/initrd.img");
 	add_entry(&m, "a-bare", "Bare", "/k", NULL, "");
 	CHECK_OK(menu_write_syslinux(&m, &text, &e), &e);
-	CHECK_STR(text.s, "LABEL a-live\n"
+	CHECK_STR(text.s, "MENU TITLE Boot menu\n"
+	                  "LABEL a-live\n"
 	                  "  MENU LABEL Live\n"
 	                  "  LINUX /live/vmlinuz\n"
 	                  "  INITRD /boot/ucode.img,/live/initrd.img\n"
@@ -142,7 +143,7 @@ TEST(titles_are_written_in_ascii)
 
 		add_entry(&m, "a-id", row[i].title, "/k", NULL, "");
 		CHECK_OK(menu_write_syslinux(&m, &text, &e), &e);
-		buf_addf(&want, "LABEL a-id\n  MENU LABEL %s\n  LINUX /k\n", row[i].want);
+		buf_addf(&want, "MENU TITLE Boot menu\nLABEL a-id\n  MENU LABEL %s\n  LINUX /k\n", row[i].want);
 		CHECK_STR(text.s, want.s);
 	}
 }
@@ -167,24 +168,73 @@ TEST(what_syslinux_cannot_load_is_refused)
 	CHECK_FAILS(menu_write_syslinux(&longest, &out, &e), &e, "has 2048 bytes, the kernel takes 2047");
 }
 
-TEST(top_and_switch)
+TEST(the_top_for_syslinux)
 {
-	char sector[MENU_SWITCH_SIZE];
 	AUTO_BUF struct buf text = { 0 };
-	struct menu m = { .timeout_ds = 50, .title = (char *)"Debian 12" };
 
-	menu_write_syslinux_top(&m, true, &text);
-	CHECK_STR(text.s, "SERIAL 0 115200\nUI menu.c32\nPROMPT 0\nTIMEOUT 50\nMENU TITLE Debian 12\n"
-	                  "INCLUDE switch.cfg\nINCLUDE a.cfg\nINCLUDE b.cfg\n");
+	menu_write_syslinux_top(50, true, &text);
+	CHECK_STR(text.s, "SERIAL 0 115200\nUI menu.c32\nPROMPT 0\nTIMEOUT 50\nINCLUDE /livestick/switch.cfg\n");
 	buf_clear(&text);
-	m = (struct menu){ 0 };
-	menu_write_syslinux_top(&m, false, &text);
-	CHECK_STR(text.s, "UI menu.c32\nPROMPT 0\nTIMEOUT 0\nMENU TITLE Boot menu\n"
-	                  "INCLUDE switch.cfg\nINCLUDE a.cfg\nINCLUDE b.cfg\n");
-	menu_write_switch("a-live", sector);
-	CHECK(memcmp(sector, "DEFAULT a-live\n ", 16) == 0);
-	CHECK(sector[511] == '\n' && sector[510] == ' ');
-	CHECK(memchr(sector, 0, sizeof(sector)) == NULL);
+	menu_write_syslinux_top(0, false, &text);
+	CHECK_STR(text.s, "UI menu.c32\nPROMPT 0\nTIMEOUT 0\nINCLUDE /livestick/switch.cfg\n");
+}
+
+TEST(the_switch_is_one_sector_of_text)
+{
+	static const struct {
+		struct menu_switch s;
+		const char *want;
+	} row[] = {
+		{ { "a1", 'a', 0 }, "DEFAULT a1\nINCLUDE /livestick/a.cfg\n" },
+		{ { "b-live", 'b', 'a' },
+		  "DEFAULT b-live\nINCLUDE /livestick/b.cfg\nMENU BEGIN\nMENU LABEL Previous system\nTIMEOUT 0\nINCLUDE /livestick/a.cfg\n"
+		  "LABEL ..\nMENU LABEL Back\nMENU EXIT\nMENU END\n" },
+		{ { "a12345678901234567890123456789-_", 'a', 'b' },
+		  "DEFAULT a12345678901234567890123456789-_\nINCLUDE /livestick/a.cfg\nMENU BEGIN\n" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(row); i++) {
+		AUTO_ERR struct err e = { 0 };
+		char sector[MENU_SWITCH_SIZE];
+		struct menu_switch again;
+		size_t len = strlen(row[i].want);
+
+		menu_write_switch(&row[i].s, sector);
+		CHECK(memcmp(sector, row[i].want, len) == 0);
+		CHECK(sector[511] == '\n' && sector[510] == ' ' && !memchr(sector, 0, sizeof(sector)));
+		CHECK_OK(menu_read_switch(sector, sizeof(sector), &again, &e), &e);
+		CHECK_STR(again.default_id, row[i].s.default_id);
+		CHECK(again.slot == row[i].s.slot && again.previous == row[i].s.previous);
+		/* Any byte that is another is told, but for the name of the entry. */
+		for (size_t k = 0; k < sizeof(sector); k++) {
+			sector[k] ^= 0x20;
+			CHECK(menu_read_switch(sector, sizeof(sector), &again, &e) == -EINVAL ||
+			      (k >= 8 && k < 8 + strlen(row[i].s.default_id)));
+			sector[k] ^= 0x20;
+			err_clear(&e);
+		}
+		CHECK_FAILS(menu_read_switch(sector, 511, &again, &e), &e, "is not as livestick writes it");
+	}
+}
+
+TEST(a_bad_switch)
+{
+	static const char *const row[][2] = {
+		{ "", "does not name what is to start" },
+		{ "DEFAULT a1\n", "does not name what is to start" },
+		{ "DEFAULT A1\nINCLUDE /livestick/a.cfg\n", "does not name what is to start" },
+		{ "DEFAULT a1\nINCLUDE /livestick/c.cfg\n", "names slots that there are not" },
+		{ "DEFAULT a1\nINCLUDE /livestick/a.cfg\nMENU BEGIN\nMENU LABEL Previous system\nTIMEOUT 0\nINCLUDE /livestick/a.cfg\n",
+		  "names slots that there are not" },
+		{ "DEFAULT a1\nINCLUDE /livestick/a.cfg\nINCLUDE /livestick/b.cfg\n", "is not as livestick writes it" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(row); i++) {
+		AUTO_ERR struct err e = { 0 };
+		struct menu_switch s;
+
+		CHECK_FAILS(menu_read_switch(row[i][0], strlen(row[i][0]), &s, &e), &e, row[i][1]);
+	}
 }
 
 /* ---- submenus */
@@ -221,8 +271,8 @@ TEST(submenus_for_syslinux)
 
 	make_submenus(&m);
 	CHECK_OK(menu_write_syslinux(&m, &text, &e), &e);
-	CHECK_STR(text.s, SYSLINUX_ENTRY("a") SYSLINUX_BEGIN("More") SYSLINUX_ENTRY("b") SYSLINUX_ENTRY("d")
-	                      SYSLINUX_END SYSLINUX_BEGIN("More: Even more") SYSLINUX_ENTRY("c")
+	CHECK_STR(text.s, "MENU TITLE Boot menu\n" SYSLINUX_ENTRY("a") SYSLINUX_BEGIN("More") SYSLINUX_ENTRY("b")
+	                      SYSLINUX_ENTRY("d") SYSLINUX_END SYSLINUX_BEGIN("More: Even more") SYSLINUX_ENTRY("c")
 	                          SYSLINUX_END SYSLINUX_ENTRY("e") SYSLINUX_ENTRY("f") SYSLINUX_BEGIN("Last")
 	                              SYSLINUX_ENTRY("g") SYSLINUX_END);
 	const struct menu_loader l = { load_text, text.s };
@@ -233,7 +283,7 @@ TEST(submenus_for_syslinux)
 	CHECK(again.n == 7 && !again.entry[5].submenu && strcmp(again.entry[5].id, "f") == 0);
 }
 
-#define GRUB_ENTRY(id) "menuentry '" id "' --id " id " {\n\tlinux /k " id "\n}\n"
+#define GRUB_ENTRY(id) "menuentry '" id "' --id " id " {\n\t$linux /k " id "\n}\n"
 
 TEST(submenus_for_grub)
 {
@@ -242,7 +292,7 @@ TEST(submenus_for_grub)
 	AUTO_ERR struct err e = { 0 };
 
 	make_submenus(&m);
-	CHECK_OK(menu_write_grub(&m, "linux", &text, &warnings, &e), &e);
+	CHECK_OK(menu_write_grub(&m, &text, &warnings, &e), &e);
 	CHECK_STR(text.s,
 	          GRUB_ENTRY("a") "submenu 'More' {\n" GRUB_ENTRY("b")
 	              GRUB_ENTRY("d") "}\nsubmenu 'More: Ev\xc3\xa9n more' {\n" GRUB_ENTRY("c") "}\n" GRUB_ENTRY("e")
@@ -254,23 +304,17 @@ TEST(submenus_for_grub)
 
 TEST(an_entry_for_grub)
 {
-	static const char *const command[][2] = { { "linux", "initrd" }, { "linuxefi", "initrdefi" } };
+	AUTO_MENU struct menu m = { 0 };
+	AUTO_BUF struct buf text = { 0 }, warnings = { 0 };
+	AUTO_ERR struct err e = { 0 };
 
-	for (size_t i = 0; i < ARRAY_SIZE(command); i++) {
-		AUTO_MENU struct menu m = { 0 };
-		AUTO_BUF struct buf text = { 0 }, warnings = { 0 }, want = { 0 };
-		AUTO_ERR struct err e = { 0 };
-
-		add_entry(&m, "a1", "It's {here}", "/live/vm linuz", "/boot/u.img", "boot=live  a=\"b c\" --- $x");
-		menu_entry_add_initrd(&m.entry[0], "/it's");
-		CHECK_OK(menu_write_grub(&m, command[i][0], &text, &warnings, &e), &e);
-		buf_addf(&want,
-		         "menuentry 'It'\\''s {here}' --id a1 {\n\t%s '/live/vm linuz' boot=live 'a=b c' --- '$x'\n"
-		         "\t%s /boot/u.img '/it'\\''s'\n}\n",
-		         command[i][0], command[i][1]);
-		CHECK_STR(text.s, want.s);
-		CHECK_U64(warnings.len, 0);
-	}
+	add_entry(&m, "a1", "It's {here}", "/live/vm linuz", "/boot/u.img", "boot=live  a=\"b c\" --- $x");
+	menu_entry_add_initrd(&m.entry[0], "/it's");
+	CHECK_OK(menu_write_grub(&m, &text, &warnings, &e), &e);
+	CHECK_STR(text.s,
+	          "menuentry 'It'\\''s {here}' --id a1 {\n\t$linux '/live/vm linuz' boot=live 'a=b c' --- '$x'\n"
+	          "\t$initrd /boot/u.img '/it'\\''s'\n}\n");
+	CHECK_U64(warnings.len, 0);
 }
 
 /* The words after the kernel, and what Linux gets instead of what (NULL: just that). */
@@ -308,12 +352,12 @@ TEST(arguments_for_grub)
 		AUTO_ERR struct err e = { 0 };
 
 		add_entry(&m, "a1", "t", "/k", NULL, row[i][0]);
-		buf_addf(&want, "menuentry 't' --id a1 {\n\tlinux /k%s\n}\n", row[i][1]);
+		buf_addf(&want, "menuentry 't' --id a1 {\n\t$linux /k%s\n}\n", row[i][1]);
 		buf_adds(&warning, "");
 		if (row[i][2])
 			buf_addf(&warning, "menu entry a1: started by GRUB, Linux gets the argument %s instead of %s\n",
 			         row[i][2], row[i][3]);
-		CHECK_OK(menu_write_grub(&m, "linux", &text, &warnings, &e), &e);
+		CHECK_OK(menu_write_grub(&m, &text, &warnings, &e), &e);
 		CHECK_STR(text.s, want.s);
 		CHECK_STR(warnings.s ? warnings.s : "", warning.s);
 	}
@@ -337,8 +381,8 @@ TEST(titles_for_grub)
 		AUTO_ERR struct err e = { 0 };
 
 		add_entry(&m, "a1", row[i][0], "/k", NULL, "");
-		buf_addf(&want, "menuentry %s --id a1 {\n\tlinux /k\n}\n", row[i][1]);
-		CHECK_OK(menu_write_grub(&m, "linux", &text, &warnings, &e), &e);
+		buf_addf(&want, "menuentry %s --id a1 {\n\t$linux /k\n}\n", row[i][1]);
+		CHECK_OK(menu_write_grub(&m, &text, &warnings, &e), &e);
 		CHECK_STR(text.s, want.s);
 	}
 }
@@ -356,7 +400,7 @@ TEST(what_no_loader_can_be_given_is_refused)
 		AUTO_MENU struct menu m = { 0 };
 
 		add_entry(&m, "a1", "t", bad[i][0], bad[i][1], bad[i][2]);
-		CHECK(menu_write_grub(&m, "linux", &out, &warnings, &e) == -EINVAL);
+		CHECK(menu_write_grub(&m, &out, &warnings, &e) == -EINVAL);
 		CHECK_FAILS(-1, &e, "menu entry a1: has a control character in");
 		CHECK(menu_write_syslinux(&m, &out, &e) == -EINVAL);
 		CHECK_FAILS(-1, &e, "menu entry a1: has a control character in");
@@ -364,11 +408,11 @@ TEST(what_no_loader_can_be_given_is_refused)
 	/* "BOOT_IMAGE=/k " is 14, and the backslash that GRUB adds is one more */
 	buf_addf(&args, "%02031d'", 0);
 	add_entry(&longest, "a1", "t", "/k", NULL, args.s);
-	CHECK_OK(menu_write_grub(&longest, "linux", &out, &warnings, &e), &e);
+	CHECK_OK(menu_write_grub(&longest, &out, &warnings, &e), &e);
 	buf_adds(&args, "0");
 	free(longest.entry[0].args);
 	longest.entry[0].args = xstrdup(args.s);
-	CHECK(menu_write_grub(&longest, "linux", &out, &warnings, &e) == -E2BIG);
+	CHECK(menu_write_grub(&longest, &out, &warnings, &e) == -E2BIG);
 	CHECK_FAILS(-1, &e, "menu entry a1: its command line has 2048 bytes, the kernel takes 2047");
 }
 
@@ -384,13 +428,14 @@ TEST(top_and_stub_for_grub)
 	AUTO_BUF struct buf stub = { 0 };
 
 	for (size_t i = 0; i < ARRAY_SIZE(row); i++) {
-		const struct menu m = { .timeout_ds = row[i].timeout_ds };
 		AUTO_BUF struct buf top = { 0 };
 
-		menu_write_grub_top(&m, &top);
+		menu_write_grub_top(row[i].timeout_ds, i % 2 ? "linuxefi" : "linux", &top);
 		CHECK(strncmp(top.s, row[i].want, strlen(row[i].want)) == 0);
-		CHECK(strstr(top.s, "function DEFAULT {\n\tset default=\"$1\"\n}\nsource /livestick/switch.cfg\n"
-		                    "source /livestick/a.grub\n"));
+		CHECK(strstr(top.s, i % 2 ? "set linux=linuxefi\nset initrd=initrdefi\n"
+		                          : "set linux=linux\nset initrd=initrd\n"));
+		CHECK(strstr(top.s, "function DEFAULT {\n\tset default=\"$1\"\n}\n"));
+		CHECK(strstr(top.s, "source /livestick/switch.cfg\nsource \"/livestick/$first\"\n"));
 	}
 	menu_write_grub_stub("ABCD-1234", &stub);
 	CHECK(strncmp(stub.s, "search --no-floppy --fs-uuid --set=root ABCD-1234\n", 50) == 0);

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What the files of facts.h share; nobody else includes it. */
+#ifndef LIVESTICK_FACTS_PARTS_H
+#define LIVESTICK_FACTS_PARTS_H
+
+#include "src/facts.h"
+
+/* facts.c: something that is not as the source has it, and does no harm. */
+void facts_warn(struct facts *f, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/*
+ * facts_menu.c: f->menu, and f->menu_path where it was found. The first menu of which something can boot; a source
+ * without any gets none, and that is no failure.
+ */
+MUST_CHECK int facts_read_menu(struct facts *f, struct err *e);
+
+/* facts_own.c: an entry for each kernel of a source that has no menu. None is no failure. */
+MUST_CHECK int facts_make_menu(struct facts *f, struct err *e);
+/* What the system is called where nobody says more. The caller frees. */
+MUST_CHECK char *facts_title(const struct source *s);
+/* f->own and f->version, for the family "own". */
+MUST_CHECK int facts_build_own(struct facts *f, struct err *e);
+
+#endif

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What the files of job_upgrade.h share; nobody else includes it. */
+#ifndef LIVESTICK_JOB_UPGRADE_PARTS_H
+#define LIVESTICK_JOB_UPGRADE_PARTS_H
+
+#include "src/job_upgrade.h"
+
+/* "/livestick/b.manifest" for slot b's "manifest". The caller frees. */
+MUST_CHECK char *slot_file(enum slot slot, const char *end);
+
+/* All digests of the plan's slot_manifest, and whether the source agrees with its own checksums. */
+MUST_CHECK int upgrade_read_source_through(struct upgrade_job *j, struct err *e);
+
+/* Plans and runs an update of an open volume, and counts what it wrote. `p` may be NULL. */
+MUST_CHECK int upgrade_run_update(struct upgrade_job *j, struct updater *u, struct volume_update *wanted,
+                                  struct progress *p, struct err *e);
+
+/* The stick's UEFI loaders become those of the new system, where they are a later version. */
+MUST_CHECK int upgrade_renew_loaders(struct upgrade_job *j, struct err *e);
+
+#endif

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The writes of an upgrade, in the order that keeps the stick bootable (docs/stick.md, "Upgrade"). Each step ends in a
+ * flush, whose result is checked; no step begins before the one before it is on the medium.
+ */
+#include <errno.h>
+
+#include "src/content.h"
+#include "src/job_upgrade_parts.h"
+#include "src/switch.h"
+
+char *slot_file(enum slot slot, const char *end)
+{
+	struct buf path = { 0 };
+
+	buf_addf(&path, STICK_DIR "/%c.%s", slot_letter(slot), end);
+	return path.s;
+}
+
+int upgrade_run_update(struct upgrade_job *j, struct updater *u, struct volume_update *wanted, struct progress *p,
+                       struct err *e)
+{
+	const struct update_phase *phase;
+	size_t n = 0;
+	int r = update_plan(u, wanted, e);
+
+	if (r == 0)
+		r = update_phases(u, &phase, &n, e);
+	if (r < 0)
+		return r;
+	progress_begin(p, "write", u->numbers.to_write);
+	r = update_run(u, j->target.device, p, e);
+	progress_end(p);
+	for (size_t i = 0; i < n; i++) {
+		struct writelist_counts c = writelist_counts(phase[i].list);
+
+		j->written += c.written;
+		j->spared += c.spared;
+	}
+	return r;
+}
+
+/* One update of BOOT, from opening to the last flush. */
+static int change(struct upgrade_job *j, struct volume_update *wanted, struct progress *p, struct err *e)
+{
+	AUTO_UPDATER struct updater *u = NULL;
+	int r = stick_open_boot(&j->target.stick, j->target.device, &u, e);
+
+	return r < 0 ? r : upgrade_run_update(j, u, wanted, p, e);
+}
+
+/* From here on the spare slot is in pieces, and nobody must start it. In place there is no other one to show. */
+static int hide_slot(struct upgrade_job *j, struct err *e)
+{
+	struct menu_switch s = j->target.stick.menu_switch;
+
+	s.previous = 0;
+	j->state = UPGRADE_BEGUN;
+	return switch_write(j->target.device, &j->target.stick, &s, &j->written, e);
+}
+
+/* What is to come, so that after a power cut it is known whose the files are. */
+static int write_next(struct upgrade_job *j, struct err *e)
+{
+	const struct buf *text = manifest_text(&j->plan->slot_manifest);
+	AUTO_FREE char *path = slot_file(j->to, "next");
+	struct volume_update u = { 0 };
+	int r;
+
+	volume_add(&u.put, path, text->len, input_memory(text->s), j->plan->time)->replace = true;
+	r = change(j, &u, NULL, e);
+	volume_files_free(&u.put);
+	return r;
+}
+
+static int write_system(struct upgrade_job *j, struct err *e)
+{
+	return change(j, &j->update, j->request->progress, e);
+}
+
+static int check_source_same(struct upgrade_job *j, struct err *e)
+{
+	return source_changed(j->facts.source, e);
+}
+
+static int read_back(struct upgrade_job *j, struct err *e)
+{
+	const struct manifest *m = &j->plan->slot_manifest;
+	struct content found = { 0 };
+	int r;
+
+	progress_begin(j->request->progress, "check", content_bytes(m));
+	r = content_check(j->target.boot, m, j->request->progress, &found, e);
+	progress_end(j->request->progress);
+	if (r == 0)
+		r = content_ok(&found, e);
+	content_free(&found);
+	return r;
+}
+
+static int write_manifest(struct upgrade_job *j, struct err *e)
+{
+	const struct buf *text = manifest_text(&j->plan->slot_manifest);
+	AUTO_FREE char *path = slot_file(j->to, "manifest");
+	struct volume_update u = { 0 };
+	int r;
+
+	volume_add(&u.put, path, text->len, input_memory(text->s), j->plan->time)->replace = true;
+	r = change(j, &u, NULL, e);
+	volume_files_free(&u.put);
+	return r;
+}
+
+/* The one write that makes it the system that starts. */
+static int switch_over(struct upgrade_job *j, struct err *e)
+{
+	struct menu_switch s;
+	char sector[MENU_SWITCH_SIZE];
+	int r;
+
+	plan_write_switch(j->plan, j->in_place ? 0 : slot_letter(j->from), sector);
+	r = menu_read_switch(sector, sizeof(sector), &s, e);
+	if (r == 0)
+		r = switch_write(j->target.device, &j->target.stick, &s, &j->written, e);
+	if (r == 0)
+		j->state = UPGRADE_COMPLETE;
+	return r;
+}
+
+static int remove_next(struct upgrade_job *j, struct err *e)
+{
+	AUTO_FREE char *path = slot_file(j->to, "next");
+	const char *const remove[] = { path };
+	struct volume_update u = { .remove = remove, .n_remove = 1 };
+
+	return change(j, &u, NULL, e);
+}
+
+static const struct {
+	const char *what;
+	int (*run)(struct upgrade_job *, struct err *);
+} steps[] = {
+	{ "taking the other system out of the menu", hide_slot },
+	{ "noting what is to come", write_next },
+	{ "writing the new system", write_system },
+	{ "reading the source", check_source_same },
+	{ "reading the new system back", read_back },
+	{ "writing the manifest", write_manifest },
+	{ "switching to the new system", switch_over },
+	{ "clearing up", remove_next },
+	{ "renewing the UEFI loaders", upgrade_renew_loaders },
+};
+
+/* The user must know what the stick starts now. */
+static int say_state(struct upgrade_job *j, int r, struct err *e)
+{
+	const char *name = j->request->target;
+
+	progress_break(j->request->progress);
+	if (j->state == UPGRADE_COMPLETE)
+		return fail(e, r, "%s: the new system is on it and starts, but the upgrade did not end well", name);
+	if (j->state == UPGRADE_UNTOUCHED)
+		return fail(e, r, "%s: nothing was written, it is as it was", name);
+	if (j->in_place)
+		return fail(
+		    e, r,
+		    "%s: is not finished and may not start, what was saved is as it was; run upgrade --in-place "
+		    "again",
+		    name);
+	return fail(e, r, "%s: still starts the system that it had; run upgrade again", name);
+}
+
+int upgrade_job_run(struct upgrade_job *j, struct err *e)
+{
+	for (size_t i = 0; !j->is_same && i < ARRAY_SIZE(steps); i++) {
+		int r = interrupted ? fail(e, -EINTR, "interrupted") : steps[i].run(j, e);
+
+		if (r < 0)
+			return say_state(j, fail(e, r, "%s", steps[i].what), e);
+	}
+	return 0;
+}

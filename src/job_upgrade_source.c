@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The new system is read from one end to the other before anything is written: for the digests of its manifest, and to
+ * know that it can be read and is what its maker made.
+ */
+#include <errno.h>
+
+#include "src/job_upgrade_parts.h"
+#include "src/source/sums.h"
+
+#define PIECE MIB
+
+struct reading {
+	struct upgrade_job *job;
+	struct sums *sums;
+	u8 *piece;
+	size_t next_copy; /* of plan->copy, which is in the order of the files */
+};
+
+/* The node that a file of BOOT is copied from; NULL: it is one of ours. */
+static const struct node *node_of(struct reading *rd, const struct volume_file *f)
+{
+	const struct plan *p = rd->job->plan;
+
+	for (size_t i = rd->next_copy; i < p->n_copy; i++) {
+		if (strcmp(p->copy[i].path, f->path) != 0)
+			continue;
+		rd->next_copy = i + 1;
+		return p->copy[i].node;
+	}
+	return NULL;
+}
+
+/* An ISO that differs from its own list is damaged; a directory or a stick may have been changed by its owner. */
+static int judge_damage(struct reading *rd, int r, struct err *e)
+{
+	struct upgrade_job *j = rd->job;
+
+	if (r != -EBADMSG || (strncmp(j->facts.source->format, "ISO", 3) == 0 && !j->request->ignore_checksums))
+		return r;
+	buf_addf(&j->warnings, "%s\n", e->text);
+	err_clear(e);
+	return 0;
+}
+
+/* What somebody listed the file with; `digest` has seen all of it. */
+static int compare(struct reading *rd, const struct node *n, const struct sum *sum, struct digest *digest,
+                   struct err *e)
+{
+	u8 is[DIGEST_SIZE_MAX];
+
+	digest_end(digest, is);
+	if (memcmp(is, sum->digest, digest_size(sum->kind)) == 0)
+		return 0;
+	return judge_damage(rd, sums_check_node(rd->sums, n, NULL, e), e);
+}
+
+static int read_file(struct reading *rd, struct volume_file *f, struct err *e)
+{
+	const struct node *n = node_of(rd, f);
+	const struct sum *sum = n ? sums_for(rd->sums, n) : NULL;
+	struct digest *digest = sum ? digest_new(sum->kind) : NULL;
+	int r = 0;
+
+	for (u64 off = 0; r == 0 && off < f->size; off += PIECE) {
+		size_t len = (size_t)MIN(PIECE, f->size - off);
+
+		r = interrupted ? fail(e, -EINTR, "interrupted") : input_read(&f->input, off, rd->piece, len, e);
+		if (r < 0)
+			break;
+		sha256_add(f->hash, rd->piece, len);
+		if (digest)
+			digest_add(digest, rd->piece, len);
+		progress_add(rd->job->request->progress, len);
+	}
+	f->hash = NULL; /* done with: the write need not do it again */
+	if (r == 0 && digest)
+		return compare(rd, n, sum, digest, e);
+	digest_free(digest);
+	return r;
+}
+
+static int read_files(struct reading *rd, struct err *e)
+{
+	struct volume_files *files = &rd->job->plan->boot_files;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < files->n; i++)
+		if (files->file[i].hash)
+			r = read_file(rd, &files->file[i], e);
+	return r;
+}
+
+/* A sum of the whole image needs all of it; where there is a list it says the same of what matters. */
+static int read_image(struct reading *rd, struct err *e)
+{
+	if (!rd->sums->image.is_there || rd->sums->n_sums)
+		return 0;
+	return judge_damage(rd, sums_check_image(rd->sums, NULL, e), e);
+}
+
+int upgrade_read_source_through(struct upgrade_job *j, struct err *e)
+{
+	AUTO_SUMS struct sums *sums = NULL;
+	AUTO_FREE u8 *piece = xcalloc(1, PIECE);
+	struct reading rd = { .job = j, .piece = piece };
+	u64 bytes = 0;
+	int r = sums_read(j->facts.source, &sums, e);
+
+	rd.sums = sums;
+	for (size_t i = 0; i < j->plan->slot_manifest.n_files; i++)
+		bytes += j->plan->slot_manifest.file[i].size;
+	progress_begin(j->request->progress, "read", bytes);
+	if (r == 0)
+		r = read_files(&rd, e);
+	if (r == 0)
+		r = read_image(&rd, e);
+	if (r == 0)
+		r = source_changed(j->facts.source, e);
+	progress_end(j->request->progress);
+	if (r == -EBADMSG) {
+		AUTO_FREE char *why = TAKE(e->text);
+
+		return fail_source(e, r, "%s (--ignore-checksums takes it all the same)", why);
+	}
+	if (r < 0)
+		return fail_source(e, r, "%s", j->request->source);
+	for (size_t i = 0; i < sums->n_warnings; i++)
+		buf_addf(&j->warnings, "%s\n", sums->warnings[i]);
+	manifest_text(&j->plan->slot_manifest);
+	return 0;
+}
