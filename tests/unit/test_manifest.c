@@ -143,6 +143,60 @@ TEST(hostile_lines_are_refused)
 	}
 }
 
+TEST(a_copy_with_a_change_is_a_manifest_again)
+{
+	struct manifest m = { 0 }, again = { 0 }, read = { 0 };
+	struct manifest_change change = { .path = "/live/a b", .size = 7 };
+	struct err e = { 0 };
+	const struct buf *text;
+	size_t len;
+	AUTO_FREE char *first = text_of_sample(&len);
+
+	memset(change.digest, 0xab, sizeof(change.digest));
+	if (!CHECK_OK(manifest_parse(first, len, &m, &e), &e))
+		return;
+	manifest_copy(&m, &change, 1, &again);
+	text = manifest_text(&again);
+	if (CHECK_OK(manifest_parse(text->s, text->len, &read, &e), &e)) {
+		CHECK_STR(manifest_get(&read, "family"), "live-boot");
+		CHECK_U64(read.n_files, 2);
+		CHECK_U64(read.file[0].size, 7);
+		CHECK(memcmp(read.file[0].digest, change.digest, SHA256_SIZE) == 0);
+		CHECK(manifest_lists(&read, "/livestick/empty") && !manifest_lists(&read, "/live"));
+		CHECK(!manifest_same(&m, &read));
+		CHECK(strcmp(manifest_get(&m, "content"), manifest_get(&read, "content")) != 0);
+	}
+	manifest_free(&again);
+	manifest_copy(&m, NULL, 0, &again);
+	text = manifest_text(&again);
+	CHECK(text->len == len && memcmp(text->s, first, len) == 0);
+	manifest_free(&m);
+	manifest_free(&again);
+	manifest_free(&read);
+}
+
+/* The same system is the same in either slot. */
+TEST(the_slot_is_no_part_of_the_content)
+{
+	static const char *const path[] = { "/live/vmlinuz", "/slot-b/live/vmlinuz", "/slot-c/live/vmlinuz" };
+	char content[3][SHA256_HEX_SIZE];
+
+	for (size_t i = 0; i < 3; i++) {
+		struct manifest m = { 0 }, read = { 0 };
+		struct err e = { 0 };
+		const struct buf *text;
+
+		sha256_add(manifest_add_file(&m, path[i], 3), "abc", 3);
+		text = manifest_text(&m);
+		CHECK_OK(manifest_parse(text->s, text->len, &read, &e), &e);
+		snprintf(content[i], sizeof(content[i]), "%s", manifest_get(&read, "content"));
+		manifest_free(&m);
+		manifest_free(&read);
+	}
+	CHECK_STR(content[0], content[1]);
+	CHECK(strcmp(content[0], content[2]) != 0);
+}
+
 int main(int argc, char **argv)
 {
 	return test_main(argc, argv);
