@@ -4,9 +4,9 @@
  * already, and only where a file has changed. Each file is replaced by one atomic write (update.h), what the firmware
  * starts first comes last: at every moment there is a chain of which each part can start the next.
  *
- * They are left as they are when the new ones are another set of files, start Linux by another command, or look for
- * their configuration where the stick has none: then they are no later version of what is there. The BIOS loader comes
- * from the host and stays what `create` has put there.
+ * They are left as they are when the new ones are not signed, are another set of files, start Linux by another command,
+ * or look for their configuration where the stick has none: then they are no later version of what is there. The BIOS
+ * loader comes from the host and stays what `create` has put there.
  */
 #include <errno.h>
 #include <fnmatch.h>
@@ -84,6 +84,23 @@ static bool are_configured(const struct efi_set *set, const struct manifest *m)
 	return all;
 }
 
+/* Firmware and shim refuse programs that are not what was signed; what nobody signed is not worth the risk. */
+static bool are_signed(const struct efi_set *set)
+{
+	for (size_t i = 0; i < set->n_loaders; i++) {
+		const struct efi_loader *l = &set->loader[i];
+		const struct secure_boot_chain chain = {
+			.first = &l->first_image,
+			.second = l->second == l->file ? NULL : &l->second_image,
+		};
+		AUTO_BUF struct buf why = { 0 };
+
+		if (secure_boot_judge(&chain, &why) != SECURE_BOOT_YES)
+			return false;
+	}
+	return set->n_loaders > 0;
+}
+
 static bool is_later_version(const struct upgrade_job *j, const struct loaders *l, const char *grub_cfg)
 {
 	const struct efi_set *set = &j->facts.efi;
@@ -99,7 +116,7 @@ static bool is_later_version(const struct upgrade_job *j, const struct loaders *
 		    !listed(l->manifest, set->file[set->loader[i].second].path))
 			return false;
 	buf_addf(&command, "set linux=%s\n", efi_linux_command(set));
-	return strstr(grub_cfg, command.s) && are_configured(set, l->manifest);
+	return strstr(grub_cfg, command.s) && are_configured(set, l->manifest) && are_signed(set);
 }
 
 static bool starts_first(const struct efi_set *set, size_t file)
