@@ -113,7 +113,9 @@ struct cuts {
 	bool miscounted;  /* the state at the beginning may have a wrong count of free clusters */
 	bool room;        /* it must not be lost while data is written in order: see all_prefixes() */
 
-	u64 states, bad, reruns;
+	u32 cluster;       /* bytes, for what follows */
+	const char *image; /* where fsck.fat gets the volume that one in FSCK_EACH of these leaves; NULL: it does not */
+	u64 states, bad, reruns, fscked;
 	char fault[5000]; /* of the state that is being looked at */
 	char why[6000];   /* of the first bad one */
 };
@@ -345,6 +347,21 @@ static bool is_good(struct cuts *c, const char *state, bool may_miscount, u32 *r
 	return true;
 }
 
+#define FSCK_EACH 5
+
+static void fsck_this(struct cuts *c, const struct updater *u)
+{
+	AUTO_CLOSE int fd = open(c->image, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	u64 files, used, clusters;
+
+	CHECK(fd >= 0 && write(fd, c->f->mem + c->start, c->size) == (ssize_t)c->size);
+	fsck_clean(c->image, &files, &used, &clusters);
+	CHECK_U64(files, c->step->after.n);
+	/* All room is there again that no file has. */
+	CHECK_U64(u->numbers.free_after, (clusters - used) * c->cluster);
+	c->fscked++;
+}
+
 /* The update is run again on what is there; afterwards all is as it shall be, and nothing is left over. */
 static void run_again(struct cuts *c, const char *state)
 {
@@ -362,6 +379,8 @@ static void run_again(struct cuts *c, const char *state)
 		for (size_t i = 0; i < second->n_leftover; i++)
 			test_fail(__FILE__, __LINE__, "%s: left over: %s", state, second->leftover[i]);
 		CHECK_U64(u->numbers.free_after, second->numbers.free_before);
+		if (c->image && c->reruns % FSCK_EACH == 0)
+			fsck_this(c, u);
 	}
 	flat_back(c->f, old);
 }

@@ -119,6 +119,8 @@ static void check_second_cut(struct cuts *first)
 	c->again = 40;
 	c->subsets = 30;
 	c->room = c->miscounted = true;
+	c->image = first->image;
+	c->cluster = first->cluster;
 	CHECK(cuts_record(c));
 	cuts_enumerate(c, right_order);
 	if (c->bad)
@@ -126,19 +128,28 @@ static void check_second_cut(struct cuts *first)
 		          (unsigned long long)c->bad, (unsigned long long)c->states, c->why);
 	first->states += c->states;
 	first->reruns += c->reruns;
+	first->fscked += c->fscked;
 	cuts_end(c);
 	free(c);
 	flat_back(first->f, old);
 }
 
-static void check_cuts(const struct setting *set, const char *folder, u64 seed, u64 *states, u64 *reruns)
+struct sums {
+	u64 states, reruns, fscked;
+};
+
+static void check_cuts(const struct setting *set, const char *folder, u64 seed, struct sums *sums)
 {
+	AUTO_BUF struct buf image = { 0 };
 	struct scene s;
 	struct cuts *c = xcalloc(1, sizeof(*c));
 
 	if (!scene_make(&s, set, folder, &seed))
 		return;
 	cuts_begin(c, s.f, s.start, s.size, &s.step, seed);
+	buf_addf(&image, "%s/again.img", folder);
+	c->image = image.s;
+	c->cluster = set->cluster;
 	c->again = 40;
 	c->subsets = 300;
 	c->room = true;
@@ -150,8 +161,9 @@ static void check_cuts(const struct setting *set, const char *folder, u64 seed, 
 	if (c->bad)
 		test_fail(__FILE__, __LINE__, "clusters of %u: %llu of %llu states are bad, first: %s", set->cluster,
 		          (unsigned long long)c->bad, (unsigned long long)c->states, c->why);
-	*states += c->states;
-	*reruns += c->reruns;
+	sums->states += c->states;
+	sums->reruns += c->reruns;
+	sums->fscked += c->fscked;
 	cuts_end(c);
 	free(c);
 	scene_free(&s);
@@ -160,13 +172,15 @@ static void check_cuts(const struct setting *set, const char *folder, u64 seed, 
 TEST(no_cut_harms_anything)
 {
 	AUTO_FOLDER char *folder = make_folder();
-	u64 states = 0, reruns = 0, n = seeds(2);
+	struct sums sums = { 0 };
+	u64 n = seeds(2);
 
 	for (u64 seed = 1; seed <= n; seed++)
 		for (size_t i = 0; i < ARRAY_SIZE(settings); i++)
-			check_cuts(&settings[i], folder, seed * 100 + i, &states, &reruns);
-	printf("# %llu states, %llu of them updated again\n", (unsigned long long)states, (unsigned long long)reruns);
-	CHECK(states > 3000 * n && reruns > 75 * n);
+			check_cuts(&settings[i], folder, seed * 100 + i, &sums);
+	printf("# %llu states; updated again: %llu, fsck.fat after that: %llu\n", (unsigned long long)sums.states,
+	       (unsigned long long)sums.reruns, (unsigned long long)sums.fscked);
+	CHECK(sums.states > 3000 * n && sums.reruns > 75 * n && sums.fscked > 10 * n);
 }
 
 /* ---- the opposite */
