@@ -92,13 +92,13 @@ static int make_plan(struct upgrade_job *j, struct err *e)
 	const char *data_uuid = manifest_get(&s->manifest, "data-uuid");
 	struct plan_upgrade o = {
 		.slot = slot_letter(j->to),
-		.boot_is_ext4 = strcmp(boot->fs, "vfat") != 0,
+		.boot_is_ext4 = s->boot_is_ext4,
 		.bios = stick_has_file(s, STICK_DIR "/syslinux.cfg"),
 		.uefi = stick_has_file(s, GRUB_CFG),
 		.has_data = data_uuid && strcmp(data_uuid, "none") != 0,
 		.data_size = data ? data->size : 0,
-		.boot_uuid = boot->fs_uuid,
-		.boot_label = boot->label,
+		.boot_uuid = boot ? boot->fs_uuid : NULL,
+		.boot_label = boot ? boot->label : NULL,
 		.data_uuid = data_uuid,
 		.data_label = manifest_get(&s->manifest, "data-label"),
 		.append = manifest_get(&s->manifest, "append"),
@@ -107,9 +107,9 @@ static int make_plan(struct upgrade_job *j, struct err *e)
 	int r;
 
 	if (o.has_data && !data)
-		return fail_refused(e, -EUCLEAN, "%s: its persistence partition (UUID %s) is not there", boot->label,
-		                    data_uuid);
-	if (!o.data_label || !o.append)
+		return fail_refused(e, -EUCLEAN, "%s: its persistence partition (UUID %s) is not there",
+		                    j->request->target, data_uuid);
+	if (!o.data_label || !o.append || !o.boot_uuid)
 		return fail_refused(e, -EUCLEAN, "%s: its manifest lacks settings", j->request->target);
 	o.append = *o.append ? o.append : NULL;
 	if (j->request->time_from_source)

@@ -44,7 +44,7 @@ static int find_loaders(const struct upgrade_job *j, struct loaders *ret, struct
 	int r;
 
 	*ret = (struct loaders){ .start = s->boot_start, .size = s->boot_size, .manifest = &s->manifest };
-	if (strcmp(stick_boot(s)->fs, "vfat") == 0)
+	if (!s->boot_is_ext4)
 		return 0;
 	for (size_t i = 0; i < s->scan.n_parts; i++) {
 		if (s->scan.part[i].number == 1) {

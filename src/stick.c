@@ -83,6 +83,7 @@ static bool read_partition(struct stick *s, struct device *d, const struct scan_
 		return s->damage != NULL;
 	s->boot_start = part->start;
 	s->boot_size = part->size;
+	s->boot_is_ext4 = strcmp(v->kind, "FAT") != 0;
 	read_boot(s, v);
 	return true;
 }
@@ -125,9 +126,7 @@ const struct scan_part *stick_data(const struct stick *s)
 
 int stick_open_boot(const struct stick *s, struct device *d, struct updater **ret, struct err *e)
 {
-	bool fat = strcmp(stick_boot(s)->fs, "vfat") == 0;
-
-	return (fat ? fat_update_open : ext4_update_open)(d, s->boot_start, s->boot_size, ret, e);
+	return (s->boot_is_ext4 ? ext4_update_open : fat_update_open)(d, s->boot_start, s->boot_size, ret, e);
 }
 
 bool stick_has_file(const struct stick *s, const char *path)

@@ -16,6 +16,7 @@ struct stick {
 	struct scan scan;
 	bool is_ours;              /* there is a manifest of the stick */
 	u64 boot_start, boot_size; /* where BOOT is, if it is ours */
+	bool boot_is_ext4;         /* FAT32 else */
 	struct manifest manifest;  /* of the stick */
 	bool has_slot[N_SLOTS];
 	struct manifest slot[N_SLOTS];
@@ -36,7 +37,7 @@ static inline char slot_letter(enum slot s)
 	return s == SLOT_A ? 'a' : 'b';
 }
 
-/* The partition BOOT of a stick of ours. */
+/* The partition BOOT of a stick of ours; NULL: it is not in the table as it was scanned. */
 const struct scan_part *stick_boot(const struct stick *s);
 /* BOOT for a change, read and checked as it is now; `d` is the whole stick. Errors are those of fat_update_open(). */
 MUST_CHECK int stick_open_boot(const struct stick *s, struct device *d, struct updater **ret, struct err *e);

@@ -256,7 +256,7 @@ static int put_path(struct ext4_update *x, const struct volume_file *f, struct e
 {
 	const char *s;
 	size_t len;
-	struct place p;
+	struct place p = { 0 };
 	int r = reach_parent(x, f->path, &p.dir, &s, &len, e);
 	struct ext4_live *node;
 
