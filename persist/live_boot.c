@@ -145,7 +145,8 @@ static char *live_boot_version(const struct family_facts *f)
 			continue;
 		for (line = text; line && !found; line = strchr(line, '\n')) {
 			line += *line == '\n';
-			if (strncmp(line, name, strlen(name)) == 0 && strchr("\t ", line[strlen(name)]))
+			if (strncmp(line, name, strlen(name)) == 0 &&
+			    (line[strlen(name)] == '\t' || line[strlen(name)] == ' '))
 				found = look_sentence("live-boot %.*s",
 				                      (int)MIN(strcspn(line + strlen(name) + 1, "\r\n"), 64),
 				                      line + strlen(name) + 1);
