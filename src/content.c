@@ -156,6 +156,20 @@ int content_ok(const struct content *c, struct err *e)
 	            c->n - 1);
 }
 
+int content_verify(struct device *window, const struct manifest *m, struct progress *progress, struct err *e)
+{
+	struct content found = { 0 };
+	int r;
+
+	progress_begin(progress, "check", content_bytes(m));
+	r = content_check(window, m, progress, &found, e);
+	progress_end(progress);
+	if (r == 0)
+		r = content_ok(&found, e);
+	content_free(&found);
+	return r;
+}
+
 void content_free(struct content *c)
 {
 	for (size_t i = 0; i < c->n; i++) {

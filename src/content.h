@@ -39,6 +39,13 @@ u64 content_bytes(const struct manifest *m);
 MUST_CHECK int content_check(struct device *window, const struct manifest *m, struct progress *progress,
                              struct content *ret, struct err *e);
 
+/*
+ * The same for one manifest as a step of a job, which shows as "check": 0, -EUCLEAN as content_ok() gives it, or
+ * another failure.
+ */
+MUST_CHECK int content_verify(struct device *window, const struct manifest *m, struct progress *progress,
+                              struct err *e);
+
 /* 0, or -EUCLEAN and what is wrong with the first file, and how many more there are. */
 MUST_CHECK int content_ok(const struct content *c, struct err *e);
 void content_free(struct content *c);

@@ -38,15 +38,8 @@ static int choose(struct rollback_job *j, struct err *e)
 
 static int check(struct rollback_job *j, struct progress *p, struct err *e)
 {
-	struct content found = { 0 };
-	int r;
+	int r = content_verify(j->target.boot, j->system, p, e);
 
-	progress_begin(p, "check", content_bytes(j->system));
-	r = content_check(j->target.boot, j->system, p, &found, e);
-	progress_end(p);
-	if (r == 0)
-		r = content_ok(&found, e);
-	content_free(&found);
 	return r == -EUCLEAN ? fail_refused(e, r, "%s: the system before is damaged", j->name) : r;
 }
 

@@ -76,15 +76,6 @@ static int check_family(struct upgrade_job *j, struct err *e)
 
 /* ---- the plan */
 
-static int newest(void *ctx, const struct node *n)
-{
-	i64 *time = ctx;
-
-	if (n->mtime > *time && n->mtime < 4102444800) /* 2100 */
-		*time = n->mtime;
-	return 0;
-}
-
 static int make_plan(struct upgrade_job *j, struct err *e)
 {
 	const struct stick *s = &j->target.stick;
@@ -112,8 +103,6 @@ static int make_plan(struct upgrade_job *j, struct err *e)
 	if (!o.data_label || !o.append || !o.boot_uuid)
 		return fail_refused(e, -EUCLEAN, "%s: its manifest lacks settings", j->request->target);
 	o.append = *o.append ? o.append : NULL;
-	if (j->request->time_from_source)
-		source_each(j->facts.source, newest, &o.time);
 	r = plan_make_upgrade(&j->facts, &o, &j->plan, e);
 	return r < 0 ? fail_as(e, EXIT_REFUSED, r, "%s", j->request->source) : 0;
 }
@@ -123,7 +112,6 @@ static int make_plan(struct upgrade_job *j, struct err *e)
 /* The same files as the system that starts: then there is nothing to do. */
 static int compare_systems(struct upgrade_job *j, struct err *e)
 {
-	AUTO_BUF struct buf ours = { 0 };
 	struct manifest now = { 0 };
 	const char *a, *b;
 	int r = manifest_parse(manifest_text(&j->plan->slot_manifest)->s, j->plan->slot_manifest.text.len, &now, e);
@@ -140,17 +128,11 @@ static int compare_systems(struct upgrade_job *j, struct err *e)
 /* Without it going back would be a lie. */
 static int check_old_system(struct upgrade_job *j, struct err *e)
 {
-	struct content found = { 0 };
 	int r;
 
 	if (j->in_place || j->is_same)
 		return 0;
-	progress_begin(j->request->progress, "check", content_bytes(&j->target.stick.slot[j->from]));
-	r = content_check(j->target.boot, &j->target.stick.slot[j->from], j->request->progress, &found, e);
-	progress_end(j->request->progress);
-	if (r == 0)
-		r = content_ok(&found, e);
-	content_free(&found);
+	r = content_verify(j->target.boot, &j->target.stick.slot[j->from], j->request->progress, e);
 	if (r == -EUCLEAN)
 		return fail_refused(
 		    e, r,

@@ -21,8 +21,7 @@ struct upgrade_request {
 	bool in_place;         /* over the system that is there: for sticks with room for one */
 	bool ignore_checksums; /* the source's own, when they do not fit */
 	bool dry_run;
-	i64 time;              /* of what we make ourselves: seconds since 1970 */
-	bool time_from_source; /* it is the newest time in the source instead */
+	i64 time; /* of what we make ourselves: seconds since 1970 */
 	struct progress *progress;
 };
 

@@ -84,11 +84,11 @@ static int clear_unfinished(struct upgrade_job *j, struct err *e)
 	return r;
 }
 
-/* What is to come, so that after a power cut it is known whose the files are. */
-static int write_next(struct upgrade_job *j, struct err *e)
+/* The new system's manifest, under one of the names that it has in turn. */
+static int put_manifest(struct upgrade_job *j, const char *end, struct err *e)
 {
 	const struct buf *text = manifest_text(&j->plan->slot_manifest);
-	AUTO_FREE char *path = slot_file(j->to, "next");
+	AUTO_FREE char *path = slot_file(j->to, end);
 	struct volume_update u = { 0 };
 	int r;
 
@@ -96,6 +96,12 @@ static int write_next(struct upgrade_job *j, struct err *e)
 	r = change(j, &u, NULL, e);
 	volume_files_free(&u.put);
 	return r;
+}
+
+/* What is to come, so that after a power cut it is known whose the files are. */
+static int write_next(struct upgrade_job *j, struct err *e)
+{
+	return put_manifest(j, "next", e);
 }
 
 static int write_system(struct upgrade_job *j, struct err *e)
@@ -110,30 +116,12 @@ static int check_source_same(struct upgrade_job *j, struct err *e)
 
 static int read_back(struct upgrade_job *j, struct err *e)
 {
-	const struct manifest *m = &j->plan->slot_manifest;
-	struct content found = { 0 };
-	int r;
-
-	progress_begin(j->request->progress, "check", content_bytes(m));
-	r = content_check(j->target.boot, m, j->request->progress, &found, e);
-	progress_end(j->request->progress);
-	if (r == 0)
-		r = content_ok(&found, e);
-	content_free(&found);
-	return r;
+	return content_verify(j->target.boot, &j->plan->slot_manifest, j->request->progress, e);
 }
 
 static int write_manifest(struct upgrade_job *j, struct err *e)
 {
-	const struct buf *text = manifest_text(&j->plan->slot_manifest);
-	AUTO_FREE char *path = slot_file(j->to, "manifest");
-	struct volume_update u = { 0 };
-	int r;
-
-	volume_add(&u.put, path, text->len, input_memory(text->s), j->plan->time)->replace = true;
-	r = change(j, &u, NULL, e);
-	volume_files_free(&u.put);
-	return r;
+	return put_manifest(j, "manifest", e);
 }
 
 /* The one write that makes it the system that starts. */

@@ -171,7 +171,8 @@ static int run(void *state, int argc, char **argv, struct err *e)
 	struct state *s = state;
 	struct upgrade_request *q = &s->request;
 	struct upgrade_job job;
-	int r = choose_time(false, &q->time, &q->time_from_source, e);
+	bool from_source = false;
+	int r = choose_time(from_source, &q->time, &from_source, e);
 
 	(void)argc;
 	if (r < 0)
