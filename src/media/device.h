@@ -30,6 +30,7 @@ struct device {
 	u64 size;
 	u32 sector_size; /* what the table and the file systems count in: 512 or 4096 */
 	bool is_block;   /* a block device, not a file or memory */
+	bool past_cache; /* what is read comes from the medium, not from the kernel's memory; may end at any reading */
 	int fd;          /* for libraries that must have one, to read from: -1 where there is none */
 };
 
