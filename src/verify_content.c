@@ -174,7 +174,7 @@ static int check_foreign(struct device *boot, const struct stick *s, struct chec
 	f.listed = xcalloc(n + 1, sizeof(*f.listed));
 	r = look_for_foreign(boot, &f, e);
 	if (r == 0 && f.n)
-		checks_add(c, "not-ours", CHECK_OK, "%zu files are the user's: %s%s", f.n, f.names.s,
+		checks_add(c, "not-ours", CHECK_OK, "%zu not from livestick: %s%s", f.n, f.names.s,
 		           f.n > NAMES_SHOWN ? ", ..." : "");
 	else
 		r = checks_add_result(c, "not-ours", r, true, "every file on BOOT is in a manifest", e);
@@ -248,6 +248,10 @@ int verify_content(struct device *d, const struct stick *s, const struct verify_
 	int r;
 
 	check_manifests(s, c);
+	if (!s->is_ours && !s->scan.n_parts) {
+		checks_add(c, "content", CHECK_BAD, "there is no file system on it");
+		return 0;
+	}
 	if (!s->is_ours)
 		return verify_source_other(q->target, q->source, q->progress, c, e);
 	r = check_ours(d, s, q, c, e);
