@@ -223,7 +223,7 @@ int content_check(struct device *window, const struct manifest *m, struct progre
 	if (status == 0)
 		status = check_files(&c, m, &places, e);
 	free(places.place);
-	return status;
+	return status == -EINTR && !e->text ? fail(e, status, "interrupted") : status;
 }
 
 int content_ok(const struct content *c, struct err *e)
