@@ -349,14 +349,15 @@ static void *run_one(void *arg)
 static void start(struct runner *x)
 {
 	sigset_t all, before;
+	int r;
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	x->r = -pthread_create(&x->thread, NULL, run_one, x);
+	r = -pthread_create(&x->thread, NULL, run_one, x);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	x->has_thread = x->r == 0;
+	x->has_thread = r == 0;
 	if (!x->has_thread)
-		say_state(x->job, fail(&x->err, x->r, "no thread: %s", strerror(-x->r)), &x->err);
+		x->r = say_state(x->job, fail(&x->err, r, "no thread: %s", strerror(-r)), &x->err);
 }
 
 /* The first failure is the run's, with the sentences of all. */
