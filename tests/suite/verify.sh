@@ -80,6 +80,20 @@ other_faults() {
     grep -q "^BAD  content-a  *$initrd: is missing$" text
 }
 
+# An upgrade that was cut off: said, and that the other system is whole.
+cut_upgrade() {
+    local at
+    create --size 1G "$iso" s.img
+    at=s.img@@$(start s.img 1)
+    mcopy -i "$at" ::/livestick/a.manifest next
+    mcopy -i "$at" next ::/livestick/b.next
+    verify 4 s.img
+    [ "$(bad)" = unfinished ]
+    jq -e '.checks[] | select(.id == "unfinished") | .detail | startswith("an upgrade of slot b was cut off: slot a still starts")' v.json
+    jq -e '.checks[] | select(.id == "content-b") | .ok == null' v.json
+    jq -e '.checks[] | select(.id == "content-a") | .ok' v.json
+}
+
 # Another ISO of the same name is not what is on the stick.
 other_source() {
     cp "$iso" other.iso
@@ -123,6 +137,7 @@ together \
     "each-file-fat32 each_file fat32 1" \
     "each-file-ext4 each_file ext4 2" \
     "other-faults other_faults" \
+    "cut-upgrade cut_upgrade" \
     "other-source other_source" \
     "hybrid hybrid" \
     "nothing nothing"
