@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "partition/second.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <parted/parted.h>
 
@@ -98,6 +99,62 @@ static int copy_table(struct device *d, struct shadow *s, struct err *e)
 
 /* ---- libparted */
 
+#define LIBRARY  "libparted.so.2"
+#define NO_SHELL "PARTED_GPT_APPLE"
+
+/* What is used of it. */
+static struct {
+	__typeof__(ped_device_get) *device_get;
+	__typeof__(ped_device_destroy) *device_destroy;
+	__typeof__(ped_disk_new) *disk_new;
+	__typeof__(ped_disk_destroy) *disk_destroy;
+	__typeof__(ped_disk_next_partition) *next_partition;
+	__typeof__(ped_partition_get_name) *get_name;
+	__typeof__(ped_partition_get_flag) *get_flag;
+	__typeof__(ped_partition_is_flag_available) *is_flag_available;
+	__typeof__(ped_exception_set_handler) *set_handler;
+	__typeof__(ped_exception_get_handler) *get_handler;
+} lib;
+
+static const struct {
+	const char *name;
+	void **to;
+} symbols[] = {
+	{ "ped_device_get", (void **)&lib.device_get },
+	{ "ped_device_destroy", (void **)&lib.device_destroy },
+	{ "ped_disk_new", (void **)&lib.disk_new },
+	{ "ped_disk_destroy", (void **)&lib.disk_destroy },
+	{ "ped_disk_next_partition", (void **)&lib.next_partition },
+	{ "ped_partition_get_name", (void **)&lib.get_name },
+	{ "ped_partition_get_flag", (void **)&lib.get_flag },
+	{ "ped_partition_is_flag_available", (void **)&lib.is_flag_available },
+	{ "ped_exception_set_handler", (void **)&lib.set_handler },
+	{ "ped_exception_get_handler", (void **)&lib.get_handler },
+};
+
+/* It stays loaded. The variable goes again, so that no program that is started later sees it. */
+static int load_library(struct err *e)
+{
+	bool is_set = getenv(NO_SHELL) != NULL;
+	void *handle;
+
+	if (lib.get_handler)
+		return 0;
+	if (!is_set && setenv(NO_SHELL, "0", 0) < 0)
+		return fail(e, -errno, LIBRARY ": %s", strerror(errno));
+	handle = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
+	if (!is_set)
+		unsetenv(NO_SHELL);
+	if (!handle)
+		return fail(e, -ENOENT, LIBRARY " is not installed: apt-get install libparted2");
+	for (size_t i = 0; i < ARRAY_SIZE(symbols); i++) {
+		*symbols[i].to = dlsym(handle, symbols[i].name);
+		if (!*symbols[i].to)
+			return fail(e, -ENOENT, LIBRARY " has no %s", symbols[i].name);
+	}
+	return 0;
+}
+
 /* libparted has one handler for all, without an argument. */
 static struct view *listener;
 
@@ -117,13 +174,13 @@ static PedExceptionOption answer(PedException *x)
 
 static bool has_flag(const PedPartition *p, PedPartitionFlag flag)
 {
-	return ped_partition_is_flag_available(p, flag) && ped_partition_get_flag(p, flag);
+	return lib.is_flag_available(p, flag) && lib.get_flag(p, flag);
 }
 
 static void add_part(const PedPartition *p, bool gpt, u64 sector, struct view *v)
 {
 	struct view_part *to = view_add(v);
-	const char *name = gpt ? ped_partition_get_name(p) : NULL;
+	const char *name = gpt ? lib.get_name(p) : NULL;
 
 	to->number = (unsigned)p->num;
 	to->start = (u64)p->geom.start * sector;
@@ -144,14 +201,14 @@ static void read_disk(const PedDisk *disk, struct view *v)
 
 	free(v->kind);
 	v->kind = xstrdup(strcmp(disk->type->name, "msdos") == 0 ? "dos" : disk->type->name);
-	while ((p = ped_disk_next_partition(disk, p)))
+	while ((p = lib.next_partition(disk, p)))
 		if (p->num > 0 && v->n < PARTS_MAX)
 			add_part(p, gpt, (u64)disk->dev->sector_size, v);
 }
 
 static void read_copy(const struct shadow *s, u32 sector_size, struct view *v)
 {
-	PedDevice *dev = ped_device_get(shadow_path(s));
+	PedDevice *dev = lib.device_get(shadow_path(s));
 	PedDisk *disk;
 
 	if (!dev)
@@ -159,12 +216,12 @@ static void read_copy(const struct shadow *s, u32 sector_size, struct view *v)
 	/* For a file it takes 512. */
 	dev->length = dev->length * dev->sector_size / sector_size;
 	dev->sector_size = dev->phys_sector_size = sector_size;
-	disk = ped_disk_new(dev);
+	disk = lib.disk_new(dev);
 	if (disk) {
 		read_disk(disk, v);
-		ped_disk_destroy(disk);
+		lib.disk_destroy(disk);
 	}
-	ped_device_destroy(dev);
+	lib.device_destroy(dev);
 }
 
 int second_read(struct device *d, struct view *ret, struct err *e)
@@ -176,17 +233,19 @@ int second_read(struct device *d, struct view *ret, struct err *e)
 
 	if (d->size < 2 * d->sector_size)
 		return fail(e, -EINVAL, "%s: is too small for a partition table", d->name);
-	r = shadow_new(d, 0, d->size, &s, e);
+	r = load_library(e);
+	if (r == 0)
+		r = shadow_new(d, 0, d->size, &s, e);
 	if (r == 0)
 		r = copy_table(d, s, e);
 	if (r < 0)
 		return r;
 	v = (struct view){ .kind = xstrdup(""), .id = xstrdup("") };
 	listener = &v;
-	before = ped_exception_get_handler();
-	ped_exception_set_handler(answer);
+	before = lib.get_handler();
+	lib.set_handler(answer);
 	read_copy(s, d->sector_size, &v);
-	ped_exception_set_handler(before);
+	lib.set_handler(before);
 	listener = NULL;
 	*ret = v;
 	return 0;

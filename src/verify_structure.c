@@ -152,6 +152,7 @@ int verify_structure(struct device *d, const struct stick *s, struct checks *c, 
 	r = look_at_all(&l, e);
 	for (size_t i = 0; i < l.n_places; i++)
 		free_place(&l.place[i]);
+	menu_free(&l.menu);
 	view_free(&l.view);
 	return r;
 }

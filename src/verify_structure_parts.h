@@ -45,6 +45,7 @@ struct look {
 	struct place place[PLACES_MAX];
 	size_t n_places;
 	struct place *boot, *esp, *data; /* in `place`; NULL: there is none. Without an ESP of its own, esp is boot */
+	struct menu menu; /* sticks of ours: as the first of the loaders shows it; empty when none can be read */
 };
 
 /* Each adds its checks; failures are those of verify_structure(). In this order. */
@@ -55,10 +56,6 @@ MUST_CHECK int look_loader(struct look *l, struct err *e);
 MUST_CHECK int look_menus(struct look *l, struct err *e);
 MUST_CHECK int look_data(struct look *l, struct err *e);
 MUST_CHECK int look_efi(struct look *l, struct err *e);
-
-/* verify_structure_fat.c, verify_structure_ext.c: called by look_fs(). */
-MUST_CHECK int look_fat(struct look *l, struct place *p, struct err *e);
-MUST_CHECK int look_ext(struct look *l, struct place *p, struct err *e);
 
 /* The place of this start; NULL: it is not looked at. */
 struct place *look_place_at(struct look *l, u64 start);

@@ -152,6 +152,11 @@ const struct ext4_facts *ext4_get_facts(const struct ext4_volume *v)
 	return &v->facts;
 }
 
+ext2_filsys ext4_volume_fs(const struct ext4_volume *v)
+{
+	return v->fs;
+}
+
 /* ---- directories */
 
 /* Reading a directory entry by entry. Trees of hashes look like empty entries, and so need no care. */
