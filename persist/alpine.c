@@ -236,6 +236,7 @@ const struct family family_alpine = {
 	.version = version,
 	.rewrite = alpine_rewrite,
 	.add_data = alpine_add_data,
+	.data_renamed = "/*.apkovl.tar.gz*",
 	.limits = alpine_limits,
 	.proof = "^/dev/[^ ]+ " MOUNT " ext4 rw",
 };

@@ -200,6 +200,21 @@ static const struct family_data live_boot_data[] = {
 	{ .path = "/persistence.conf", .text = "/ union\n", .mode = 0644 },
 };
 
+/*
+ * A line is a directory and options, "#" begins a comment (scripts/boot.sh of live-boot, get_custom_mounts): without
+ * any the partition is passed over.
+ */
+static char *live_boot_judge_data(const char *path, const char *text)
+{
+	(void)path;
+	for (const char *line = text; *line; line += strcspn(line, "\n"), line += *line == '\n') {
+		line += strspn(line, " \t\r");
+		if (*line == '/')
+			return NULL;
+	}
+	return xstrdup("names no directory that is to be kept");
+}
+
 static const char *const live_boot_limits[] = {
 	"a kernel that is upgraded inside the running system is not the one that starts: kernel and initrd come from "
 	"BOOT",
@@ -219,6 +234,7 @@ const struct family family_live_boot = {
 	.no_use = live_boot_no_use,
 	.data = live_boot_data,
 	.n_data = ARRAY_SIZE(live_boot_data),
+	.judge_data = live_boot_judge_data,
 	.refuse = live_boot_refuse,
 	.takes_slot = true,
 	.limits = live_boot_limits,

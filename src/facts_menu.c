@@ -5,20 +5,15 @@
 
 #include "src/facts_parts.h"
 
-typedef int read_menu_fn(const struct menu_loader *l, const char *path, struct menu *ret, struct err *e);
+static facts_read_menu_fn read_menu_bls;
 
-static read_menu_fn read_menu_bls;
-
-#define BLS_DIR "/loader/entries"
+#define BLS_DIR FACTS_BLS_DIR
 
 /*
  * Where live media keep their menus, the BIOS loaders' first: those are written for what our own loader does. GRUB's
  * loopback.cfg comes last, for it may leave out how the medium is found.
  */
-static const struct {
-	const char *path; /* globs, of which '*' does not match '/' */
-	read_menu_fn *read;
-} menu_places[] = {
+const struct facts_menu_place facts_menu_places[] = {
 	{ "/isolinux/isolinux.cfg", menu_read_syslinux },
 	{ "/boot/isolinux/isolinux.cfg", menu_read_syslinux },
 	{ "/isolinux/syslinux.cfg", menu_read_syslinux },
@@ -43,6 +38,7 @@ static const struct {
 	{ BLS_DIR, read_menu_bls },
 	{ "/boot/grub/loopback.cfg", menu_read_grub },
 };
+const size_t facts_n_menu_places = ARRAY_SIZE(facts_menu_places);
 
 /* Larger than any menu, smaller than any harm. */
 #define MENU_FILE_MAX MIB
@@ -194,7 +190,7 @@ static int keep_complete(struct facts *f, const struct menu *all, const char *pa
 }
 
 /* -ENOEXEC: the menu can be read, but nothing in it can boot. */
-static int read_menu_at(struct facts *f, const char *path, read_menu_fn *read, struct err *e)
+static int read_menu_at(struct facts *f, const char *path, facts_read_menu_fn *read, struct err *e)
 {
 	const struct menu_loader loader = {
 		.load = read == menu_read_grub ? load_for_grub : load_text,
@@ -246,13 +242,13 @@ int facts_read_menu(struct facts *f, struct err *e)
 	AUTO_ERR struct err later = { 0 };
 	int first = 0;
 
-	for (size_t i = 0; i < ARRAY_SIZE(menu_places); i++) {
-		AUTO_FREE char *path = menu_at(f, menu_places[i].path);
+	for (size_t i = 0; i < facts_n_menu_places; i++) {
+		AUTO_FREE char *path = menu_at(f, facts_menu_places[i].path);
 		int r;
 
 		if (!path)
 			continue;
-		r = read_menu_at(f, path, menu_places[i].read, first == 0 ? e : &later);
+		r = read_menu_at(f, path, facts_menu_places[i].read, first == 0 ? e : &later);
 		if (r == 0) {
 			err_clear(e);
 			return 0;

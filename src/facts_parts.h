@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What the files of facts.h share; nobody else includes it. */
+/* What the files of facts.h share, and verify_structure_menu.c, which looks at the same places. */
 #ifndef LIVESTICK_FACTS_PARTS_H
 #define LIVESTICK_FACTS_PARTS_H
 
@@ -13,6 +13,17 @@ void facts_warn(struct facts *f, const char *fmt, ...) PRINTF_LIKE(2, 3);
  * without any gets none, and that is no failure.
  */
 MUST_CHECK int facts_read_menu(struct facts *f, struct err *e);
+
+#define FACTS_BLS_DIR "/loader/entries"
+
+typedef int facts_read_menu_fn(const struct menu_loader *l, const char *path, struct menu *ret, struct err *e);
+
+/* facts_menu.c: where live media keep their menus, the best first. FACTS_BLS_DIR is a directory of entries. */
+extern const struct facts_menu_place {
+	const char *path; /* globs, of which '*' does not match '/' */
+	facts_read_menu_fn *read;
+} facts_menu_places[];
+extern const size_t facts_n_menu_places;
 
 /* facts_own.c: an entry for each kernel of a source that has no menu. None is no failure. */
 MUST_CHECK int facts_make_menu(struct facts *f, struct err *e);

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "bootinst/syslinux_map.h"
 #include "src/fs/ext4.h"
 #include "src/fs/fat32.h"
 #include "src/plan_parts.h"
@@ -203,7 +204,25 @@ void plan_set_slot_manifest(struct plan *p)
 	manifest_set(slot, "program", "livestick " LIVESTICK_VERSION);
 }
 
-static void set_stick_manifest(struct plan *p, const struct plan_options *o)
+/* Which code starts the stick: it lies outside of all files. */
+static void set_boot_code(struct plan *p, const struct host *host)
+{
+	static const u8 no_code[MBR_CODE_SIZE];
+	const struct syslinux *s = &host->syslinux;
+	AUTO_ERR struct err ignored = { 0 };
+	char hex[SHA256_HEX_SIZE];
+	u8 digest[SHA256_SIZE];
+
+	sha256_of(p->bios ? host->mbr_code : no_code, MBR_CODE_SIZE, digest);
+	sha256_hex(digest, hex);
+	manifest_set(&p->stick_manifest, "boot-code", hex);
+	if (!p->bios || syslinux_boot_digest(s->sys.data, s->sys.len, s->boot_sector, digest, &ignored) < 0)
+		return;
+	sha256_hex(digest, hex);
+	manifest_set(&p->stick_manifest, "boot-sector-code", hex);
+}
+
+static void set_stick_manifest(struct plan *p, const struct host *host, const struct plan_options *o)
 {
 	struct manifest *stick = &p->stick_manifest;
 
@@ -213,6 +232,7 @@ static void set_stick_manifest(struct plan *p, const struct plan_options *o)
 	manifest_set(stick, "data-uuid", p->has_data ? p->medium.data_uuid : "none");
 	manifest_set(stick, "data-label", p->has_data ? p->data_label : "none");
 	manifest_set(stick, "append", o->append ? o->append : "");
+	set_boot_code(p, host);
 	manifest_setf(stick, "created", "%lld", (long long)p->time);
 	manifest_set(stick, "program", "livestick " LIVESTICK_VERSION);
 }
@@ -421,7 +441,7 @@ static int fill(struct plan *p, struct host *host, const struct plan_options *o,
 		return r;
 	plan_write_menu_top(p);
 	plan_set_slot_manifest(p);
-	set_stick_manifest(p, o);
+	set_stick_manifest(p, host, o);
 	plan_add_loaders(p, host);
 	plan_add_system(p);
 	if (o->answers)

@@ -4,7 +4,7 @@
 #   tests/install-deps.sh build|try|test|bench|fuzz
 set -euo pipefail
 
-build=(gcc make pkg-config libfdisk-dev libblkid-dev libext2fs-dev libssl-dev libjson-c-dev
+build=(gcc make pkg-config libfdisk-dev libblkid-dev libparted-dev libext2fs-dev libssl-dev libjson-c-dev
        zlib1g-dev libbz2-dev liblzma-dev libzstd-dev liblz4-dev liblzo2-dev libsquashfs-dev libarchive-dev
        musl-tools linux-libc-dev)
 run=(syslinux syslinux-common mtools)

@@ -43,6 +43,11 @@ MUST_CHECK int ext4_inode_map(struct ext4_inode *in, u64 at, struct ext4_stretch
 /* Reads `len` bytes at `off`. -ERANGE: they do not lie inside. */
 MUST_CHECK int ext4_inode_read(struct ext4_inode *in, u64 off, void *buf, size_t len, const char *where, struct err *e);
 
+struct ext4_volume;
+
+/* What a volume that was opened by ext4_open() is to libext2fs; borrowed. */
+ext2_filsys ext4_volume_fs(const struct ext4_volume *v);
+
 /* The failures of a volume that contradicts itself (-EUCLEAN), and of libext2fs. */
 int ext4_damaged(const struct device *d, const char *where, const char *what, struct err *e);
 int ext4_not_read(const struct device *d, const char *where, errcode_t err, struct err *e);

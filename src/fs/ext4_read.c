@@ -152,6 +152,11 @@ const struct ext4_facts *ext4_get_facts(const struct ext4_volume *v)
 	return &v->facts;
 }
 
+ext2_filsys ext4_volume_fs(const struct ext4_volume *v)
+{
+	return v->fs;
+}
+
 /* ---- directories */
 
 /* Reading a directory entry by entry. Trees of hashes look like empty entries, and so need no care. */
@@ -496,6 +501,28 @@ int ext4_load(struct ext4_volume *v, const char *path, size_t max, char **ret, s
 		return r;
 	*ret = TAKE(text);
 	*ret_len = entry.size;
+	return 0;
+}
+
+int ext4_where(struct ext4_volume *v, const struct ext4_entry *entry, u64 off, u64 *ret_off, u64 *ret_len,
+               struct err *e)
+{
+	const u64 size = v->fs->blocksize;
+	struct ext4_stretch s;
+	int r = ext4_inode_load(&v->inode, entry->inode, entry->path, e);
+
+	if (r == 0 && off >= v->inode.size)
+		r = fail(e, -ERANGE, "%s: %s: is shorter than what is asked of it", v->d->name, entry->path);
+	if (r == 0 && (v->inode.raw->i_flags & EXT4_INLINE_DATA_FL))
+		r = fail(e, -ENOTSUP, "%s: %s: lies within its inode", v->d->name, entry->path);
+	if (r == 0)
+		r = ext4_inode_map(&v->inode, off / size, &s, entry->path, e);
+	if (r == 0 && !s.block)
+		r = fail(e, -ENOTSUP, "%s: %s: has a hole", v->d->name, entry->path);
+	if (r < 0)
+		return r;
+	*ret_off = s.block * size + off % size;
+	*ret_len = MIN(v->inode.size - off, s.length * size - off % size);
 	return 0;
 }
 

@@ -70,6 +70,13 @@ MUST_CHECK int ext4_read_file(struct ext4_volume *v, const struct ext4_entry *en
 MUST_CHECK int ext4_load(struct ext4_volume *v, const char *path, size_t max, char **ret, size_t *ret_len,
                          struct err *e);
 
+/*
+ * Where byte `off` of a file is on the device, and how many of its bytes follow there in a row: at least 1. -ERANGE;
+ * -ENOTSUP: it is in a hole, or in the inode.
+ */
+MUST_CHECK int ext4_where(struct ext4_volume *v, const struct ext4_entry *entry, u64 off, u64 *ret_off, u64 *ret_len,
+                          struct err *e);
+
 /* ---- step by step, for those who follow paths by themselves; `where` is what a sentence calls the thing */
 
 #define EXT4_ROOT_INODE 2

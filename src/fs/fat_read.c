@@ -10,6 +10,8 @@ struct fat_volume {
 	struct device *d;
 	unsigned bits; /* of an entry in the FAT: 12, 16 or 32 */
 	u64 fat, fat_bytes;
+	u64 first_fat; /* `fat` is the one in use */
+	unsigned n_fats;
 	u64 root; /* FAT12 and FAT16: where the root is; it is no chain of clusters */
 	u32 root_entries;
 	u32 root_cluster; /* FAT32 */
@@ -53,7 +55,9 @@ static bool parse_boot_sector(const u8 *b, struct fat_volume *v)
 	clusters = MIN(clusters, v->fat_bytes * 8 / v->bits - 2);
 	v->n_clusters = (u32)MIN(clusters, fat32 ? 0x0ffffff4 : 0xfff4);
 	active = fat32 && (b[40] & 0x80) ? b[40] & 0xf : 0;
-	v->fat = (u64)reserved * ss + active * v->fat_bytes;
+	v->first_fat = (u64)reserved * ss;
+	v->n_fats = fats;
+	v->fat = v->first_fat + active * v->fat_bytes;
 	return active < fats && v->n_clusters > 0;
 }
 
@@ -382,6 +386,80 @@ int fat_read_file(struct fat_volume *v, const struct fat_entry *entry, u64 off, 
 		v->first = 0;
 	return r;
 }
+
+/* ---- where things are */
+
+void fat_get_facts(const struct fat_volume *v, struct fat_facts *ret)
+{
+	*ret = (struct fat_facts){
+		.bits = v->bits,
+		.n_fats = v->n_fats,
+		.fat = v->first_fat,
+		.fat_bytes = v->fat_bytes,
+		.data = v->data,
+		.cluster_size = v->cluster_size,
+		.n_clusters = v->n_clusters,
+	};
+}
+
+int fat_where(struct fat_volume *v, const struct fat_entry *entry, u64 off, u64 *ret_off, u64 *ret_len, struct err *e)
+{
+	int r;
+
+	if (off >= entry->size)
+		return fail(e, -ERANGE, "%s: %s: is shorter than what is asked of it", v->d->name, entry->path);
+	r = seek_cluster(v, entry, (u32)(off / v->cluster_size), e);
+	if (r < 0)
+		return r;
+	*ret_off = cluster_off(v, v->cluster) + off % v->cluster_size;
+	*ret_len = MIN(entry->size - off, v->cluster_size - off % v->cluster_size);
+	return 0;
+}
+
+struct metadata {
+	struct fat_volume *v;
+	int (*fn)(void *ctx, u64 off, u64 len);
+	void *ctx;
+	u64 budget; /* bytes */
+	struct err *e;
+};
+
+static int tell_dir(struct metadata *m, u32 cluster, const char *path)
+{
+	while (cluster) {
+		int r = m->budget < m->v->cluster_size
+		            ? damaged(m->v, path, "directories take more than the volume has", m->e)
+		            : m->fn(m->ctx, cluster_off(m->v, cluster), m->v->cluster_size);
+
+		if (r != 0)
+			return r;
+		m->budget -= m->v->cluster_size;
+		r = next_cluster(m->v, cluster, &cluster, path, m->e);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int tell_metadata(void *ctx, const struct fat_entry *entry)
+{
+	struct metadata *m = ctx;
+
+	return entry->is_dir && is_cluster(m->v, entry->first_cluster) ? tell_dir(m, entry->first_cluster, entry->path)
+	                                                               : 0;
+}
+
+int fat_each_metadata(struct fat_volume *v, int (*fn)(void *ctx, u64 off, u64 len), void *ctx, struct err *e)
+{
+	struct metadata m = { v, fn, ctx, (u64)v->n_clusters * v->cluster_size, e };
+	int r = fn(ctx, 0, v->data);
+
+	if (r == 0 && v->bits == 32 && is_cluster(v, v->root_cluster))
+		r = tell_dir(&m, v->root_cluster, "/");
+	return r == 0 ? fat_each(v, tell_metadata, &m, e) : r;
+}
+
+/* ---- finding */
 
 /* Finds `name` (of `len` bytes) in a directory; 1 and *ret but for the path, or 0. */
 static int find_name(struct dir *d, const char *name, size_t len, struct fat_entry *ret, struct err *e)

@@ -50,6 +50,27 @@ MUST_CHECK int fat_read_file(struct fat_volume *v, const struct fat_entry *entry
  */
 MUST_CHECK int fat_load(struct fat_volume *v, const char *path, size_t max, char **ret, size_t *ret_len, struct err *e);
 
+struct fat_facts {
+	unsigned bits; /* of an entry in the FAT: 12, 16 or 32 */
+	unsigned n_fats;
+	u64 fat, fat_bytes; /* where the first one is; the others follow */
+	u64 data;           /* where clusters begin */
+	u32 cluster_size, n_clusters;
+};
+
+void fat_get_facts(const struct fat_volume *v, struct fat_facts *ret);
+
+/* Where byte `off` of a file is on the device, and how many of its bytes follow there in a row: at least 1. -ERANGE. */
+MUST_CHECK int fat_where(struct fat_volume *v, const struct fat_entry *entry, u64 off, u64 *ret_off, u64 *ret_len,
+                         struct err *e);
+
+/*
+ * Calls `fn` for each stretch that is not contents of files: all before the clusters, then the directories. Stops at
+ * nonzero, which is returned. Errors are those of fat_each(): what was told until then is right.
+ */
+MUST_CHECK int fat_each_metadata(struct fat_volume *v, int (*fn)(void *ctx, u64 off, u64 len), void *ctx,
+                                 struct err *e);
+
 static inline void fat_closep(struct fat_volume **v)
 {
 	fat_close(*v);

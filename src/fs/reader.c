@@ -55,6 +55,14 @@ static int fat_reader_load(struct reader *r, const char *path, size_t max, char 
 	return fat_load(((struct fat_reader *)r)->v, path, max, ret, ret_len, e);
 }
 
+static int fat_reader_where(struct reader *r, const struct reader_entry *entry, u64 off, u64 *ret_off, u64 *ret_len,
+                            struct err *e)
+{
+	const struct fat_entry same = { .path = entry->path, .size = entry->size, .first_cluster = entry->place };
+
+	return fat_where(((struct fat_reader *)r)->v, &same, off, ret_off, ret_len, e);
+}
+
 static void fat_reader_close(struct reader *r)
 {
 	fat_close(((struct fat_reader *)r)->v);
@@ -65,6 +73,7 @@ static const struct reader_ops fat_reader_ops = {
 	.each = fat_reader_each,
 	.read = fat_reader_read,
 	.load = fat_reader_load,
+	.where = fat_reader_where,
 	.close = fat_reader_close,
 };
 
@@ -127,6 +136,14 @@ static int ext_reader_load(struct reader *r, const char *path, size_t max, char 
 	return ext4_load(((struct ext_reader *)r)->v, path, max, ret, ret_len, e);
 }
 
+static int ext_reader_where(struct reader *r, const struct reader_entry *entry, u64 off, u64 *ret_off, u64 *ret_len,
+                            struct err *e)
+{
+	const struct ext4_entry same = { .path = entry->path, .size = entry->size, .inode = entry->place };
+
+	return ext4_where(((struct ext_reader *)r)->v, &same, off, ret_off, ret_len, e);
+}
+
 static void ext_reader_close(struct reader *r)
 {
 	ext4_close(((struct ext_reader *)r)->v);
@@ -137,6 +154,7 @@ static const struct reader_ops ext_reader_ops = {
 	.each = ext_reader_each,
 	.read = ext_reader_read,
 	.load = ext_reader_load,
+	.where = ext_reader_where,
 	.close = ext_reader_close,
 };
 
@@ -195,4 +213,9 @@ int reader_read(struct reader *r, const struct reader_entry *entry, u64 off, voi
 int reader_load(struct reader *r, const char *path, size_t max, char **ret, size_t *ret_len, struct err *e)
 {
 	return r->ops->load(r, path, max, ret, ret_len, e);
+}
+
+int reader_where(struct reader *r, const struct reader_entry *entry, u64 off, u64 *ret_off, u64 *ret_len, struct err *e)
+{
+	return r->ops->where(r, entry, off, ret_off, ret_len, e);
 }

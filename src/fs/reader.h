@@ -28,6 +28,8 @@ struct reader_ops {
 	int (*each)(struct reader *r, int (*fn)(void *ctx, const struct reader_entry *entry), void *ctx, struct err *e);
 	int (*read)(struct reader *r, const struct reader_entry *entry, u64 off, void *buf, size_t len, struct err *e);
 	int (*load)(struct reader *r, const char *path, size_t max, char **ret, size_t *ret_len, struct err *e);
+	int (*where)(struct reader *r, const struct reader_entry *entry, u64 off, u64 *ret_off, u64 *ret_len,
+	             struct err *e);
 	void (*close)(struct reader *r);
 };
 
@@ -62,6 +64,13 @@ MUST_CHECK int reader_read(struct reader *r, const struct reader_entry *entry, u
  * -ENOENT: there is none, or it is no file; -EFBIG: it is larger.
  */
 MUST_CHECK int reader_load(struct reader *r, const char *path, size_t max, char **ret, size_t *ret_len, struct err *e);
+
+/*
+ * Where byte `off` of a file is on the device, and how many of its bytes follow there in a row: at least 1. -ERANGE;
+ * -ENOTSUP: it is nowhere by itself (ext: a hole, or data in the inode).
+ */
+MUST_CHECK int reader_where(struct reader *r, const struct reader_entry *entry, u64 off, u64 *ret_off, u64 *ret_len,
+                            struct err *e);
 
 static inline void reader_closep(struct reader **r)
 {
