@@ -50,6 +50,12 @@ MUST_CHECK int fat_read_file(struct fat_volume *v, const struct fat_entry *entry
  */
 MUST_CHECK int fat_load(struct fat_volume *v, const char *path, size_t max, char **ret, size_t *ret_len, struct err *e);
 
+/*
+ * Calls `fn` for each stretch of free clusters, ascending; offsets are bytes in the volume. As with fat_each() a value
+ * other than 0 from `fn` ends it.
+ */
+MUST_CHECK int fat_each_free(struct fat_volume *v, int (*fn)(void *ctx, u64 off, u64 len), void *ctx, struct err *e);
+
 static inline void fat_closep(struct fat_volume **v)
 {
 	fat_close(*v);

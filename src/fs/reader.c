@@ -55,6 +55,11 @@ static int fat_reader_load(struct reader *r, const char *path, size_t max, char 
 	return fat_load(((struct fat_reader *)r)->v, path, max, ret, ret_len, e);
 }
 
+static int fat_reader_each_free(struct reader *r, int (*fn)(void *ctx, u64 off, u64 len), void *ctx, struct err *e)
+{
+	return fat_each_free(((struct fat_reader *)r)->v, fn, ctx, e);
+}
+
 static void fat_reader_close(struct reader *r)
 {
 	fat_close(((struct fat_reader *)r)->v);
@@ -65,6 +70,7 @@ static const struct reader_ops fat_reader_ops = {
 	.each = fat_reader_each,
 	.read = fat_reader_read,
 	.load = fat_reader_load,
+	.each_free = fat_reader_each_free,
 	.close = fat_reader_close,
 };
 
@@ -127,6 +133,11 @@ static int ext_reader_load(struct reader *r, const char *path, size_t max, char 
 	return ext4_load(((struct ext_reader *)r)->v, path, max, ret, ret_len, e);
 }
 
+static int ext_reader_each_free(struct reader *r, int (*fn)(void *ctx, u64 off, u64 len), void *ctx, struct err *e)
+{
+	return ext4_each_free(((struct ext_reader *)r)->v, fn, ctx, e);
+}
+
 static void ext_reader_close(struct reader *r)
 {
 	ext4_close(((struct ext_reader *)r)->v);
@@ -137,6 +148,7 @@ static const struct reader_ops ext_reader_ops = {
 	.each = ext_reader_each,
 	.read = ext_reader_read,
 	.load = ext_reader_load,
+	.each_free = ext_reader_each_free,
 	.close = ext_reader_close,
 };
 
@@ -195,4 +207,9 @@ int reader_read(struct reader *r, const struct reader_entry *entry, u64 off, voi
 int reader_load(struct reader *r, const char *path, size_t max, char **ret, size_t *ret_len, struct err *e)
 {
 	return r->ops->load(r, path, max, ret, ret_len, e);
+}
+
+int reader_each_free(struct reader *r, int (*fn)(void *ctx, u64 off, u64 len), void *ctx, struct err *e)
+{
+	return r->ops->each_free(r, fn, ctx, e);
 }

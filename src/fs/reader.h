@@ -28,6 +28,7 @@ struct reader_ops {
 	int (*each)(struct reader *r, int (*fn)(void *ctx, const struct reader_entry *entry), void *ctx, struct err *e);
 	int (*read)(struct reader *r, const struct reader_entry *entry, u64 off, void *buf, size_t len, struct err *e);
 	int (*load)(struct reader *r, const char *path, size_t max, char **ret, size_t *ret_len, struct err *e);
+	int (*each_free)(struct reader *r, int (*fn)(void *ctx, u64 off, u64 len), void *ctx, struct err *e);
 	void (*close)(struct reader *r);
 };
 
@@ -62,6 +63,12 @@ MUST_CHECK int reader_read(struct reader *r, const struct reader_entry *entry, u
  * -ENOENT: there is none, or it is no file; -EFBIG: it is larger.
  */
 MUST_CHECK int reader_load(struct reader *r, const char *path, size_t max, char **ret, size_t *ret_len, struct err *e);
+
+/*
+ * Calls `fn` for each stretch that no file has, ascending; offsets are bytes in the volume. A value other than 0 from
+ * `fn` ends it and is returned. -EBUSY: an ext volume that was not unmounted does not tell.
+ */
+MUST_CHECK int reader_each_free(struct reader *r, int (*fn)(void *ctx, u64 off, u64 len), void *ctx, struct err *e);
 
 static inline void reader_closep(struct reader **r)
 {
