@@ -250,6 +250,46 @@ static int erase_old_table(struct create_job *j, struct err *e)
 	return any ? device_flush(d, e) : 0;
 }
 
+/*
+ * Of drives only: a plain file has the size that it has. What is told here is told before anything is lost; a stick
+ * that is good so far keeps the marks until the pass has driven them out of its cache.
+ */
+static int probe_capacity(struct create_job *j, struct err *e)
+{
+	AUTO_FREE char *words = NULL;
+	struct capacity c = { 0 };
+	int r = j->device->is_block ? capacity_begin(j->device, j->request->progress, &j->capacity, &c, e) : 0;
+
+	if (!j->device->is_block)
+		return 0;
+	if (j->capacity || c.spoilt)
+		j->state = STICK_ERASED;
+	if (r < 0)
+		return r;
+	words = capacity_sentence(&c);
+	return c.kind == CAPACITY_GOOD ? 0 : fail_refused(e, -EMEDIUMTYPE, "%s", words);
+}
+
+static bool was_written(void *ctx, u64 off, size_t len)
+{
+	const struct build *b = &((struct create_job *)ctx)->build;
+
+	return writelist_touches(b->pass, off, len) || writelist_touches(b->commit, off, len) ||
+	       writelist_touches(b->seal, off, len);
+}
+
+static int probe_again(struct create_job *j, struct err *e)
+{
+	AUTO_FREE char *words = NULL;
+	struct capacity c;
+	int r = j->capacity ? capacity_end(j->capacity, was_written, j, &c, e) : 0;
+
+	if (r < 0 || !j->capacity)
+		return r;
+	words = capacity_sentence(&c);
+	return c.kind == CAPACITY_GOOD ? 0 : fail(e, -EMEDIUMTYPE, "%s", words);
+}
+
 static int write_pass(struct create_job *j, struct err *e)
 {
 	struct progress *p = j->request->progress;
@@ -284,9 +324,11 @@ static const struct {
 	const char *what;
 	int (*run)(struct create_job *, struct err *);
 } steps[] = {
+	{ "looking whether it is as large as it says", probe_capacity },
 	{ "erasing the old partition table", erase_old_table },
 	{ "writing", write_pass },
 	{ "reading the source", check_source_same },
+	{ "looking again whether it is as large as it says", probe_again },
 	{ "writing the boot sectors", write_commit },
 	{ "writing the partition table", write_seal },
 };
@@ -402,6 +444,7 @@ int create_jobs_run(struct create_job *job, size_t n, struct err *e)
 
 void create_job_free(struct create_job *j)
 {
+	capacity_free(j->capacity);
 	build_free(&j->build);
 	plan_free(j->plan);
 	scan_free(&j->scan);

@@ -13,6 +13,7 @@
 #define LIVESTICK_JOB_CREATE_H
 
 #include "src/build.h"
+#include "src/capacity.h"
 #include "partition/scan.h"
 #include "src/media/guard.h"
 #include "src/base/progress.h"
@@ -54,6 +55,7 @@ struct create_job {
 	bool target_is_empty; /* a plain file that is nothing but a hole: there is nothing to lose */
 	struct plan *plan;
 	struct build build;
+	struct capacity_test *capacity; /* marks on the device; NULL: none */
 	enum { STICK_UNTOUCHED, STICK_ERASED, STICK_COMPLETE } state;
 };
 

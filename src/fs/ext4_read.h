@@ -77,6 +77,12 @@ MUST_CHECK int ext4_load(struct ext4_volume *v, const char *path, size_t max, ch
 MUST_CHECK int ext4_where(struct ext4_volume *v, const struct ext4_entry *entry, u64 off, u64 *ret_off, u64 *ret_len,
                           struct err *e);
 
+/*
+ * Calls `fn` for each stretch of free blocks, ascending; offsets are bytes in the volume. As with ext4_each() a value
+ * other than 0 from `fn` ends it. -EBUSY: what is free is not known, because it was not unmounted (was_not_clean).
+ */
+MUST_CHECK int ext4_each_free(struct ext4_volume *v, int (*fn)(void *ctx, u64 off, u64 len), void *ctx, struct err *e);
+
 /* ---- step by step, for those who follow paths by themselves; `where` is what a sentence calls the thing */
 
 #define EXT4_ROOT_INODE 2

@@ -535,3 +535,35 @@ int fat_load(struct fat_volume *v, const char *path, size_t max, char **ret, siz
 	*ret_len = entry.size;
 	return 0;
 }
+
+/* ---- what is free */
+
+/* The entry of a cluster as it is: 0 is free. */
+static int fat_entry_of(struct fat_volume *v, u32 cluster, u32 *ret, struct err *e)
+{
+	u64 bit = (u64)cluster * v->bits;
+	int r = fat_bytes(v, bit / 8, v->bits == 32 ? 4 : 2, ret, e);
+
+	if (r == 0 && v->bits == 12)
+		*ret = *ret >> bit % 8 & 0xfff;
+	else if (r == 0 && v->bits == 32)
+		*ret &= 0x0fffffff;
+	return r;
+}
+
+int fat_each_free(struct fat_volume *v, int (*fn)(void *ctx, u64 off, u64 len), void *ctx, struct err *e)
+{
+	u32 first = 0; /* of the free ones; 0: none */
+	int r = 0;
+
+	for (u32 c = 2; r == 0 && c - 2 <= v->n_clusters; c++) {
+		u32 entry = 1;
+
+		if (c - 2 < v->n_clusters)
+			r = fat_entry_of(v, c, &entry, e);
+		if (r == 0 && entry && first)
+			r = fn(ctx, cluster_off(v, first), (u64)(c - first) * v->cluster_size);
+		first = entry ? 0 : first ? first : c;
+	}
+	return r;
+}

@@ -71,6 +71,12 @@ MUST_CHECK int fat_where(struct fat_volume *v, const struct fat_entry *entry, u6
 MUST_CHECK int fat_each_metadata(struct fat_volume *v, int (*fn)(void *ctx, u64 off, u64 len), void *ctx,
                                  struct err *e);
 
+/*
+ * Calls `fn` for each stretch of free clusters, ascending; offsets are bytes in the volume. As with fat_each() a value
+ * other than 0 from `fn` ends it.
+ */
+MUST_CHECK int fat_each_free(struct fat_volume *v, int (*fn)(void *ctx, u64 off, u64 len), void *ctx, struct err *e);
+
 static inline void fat_closep(struct fat_volume **v)
 {
 	fat_close(*v);

@@ -63,6 +63,11 @@ static int fat_reader_where(struct reader *r, const struct reader_entry *entry, 
 	return fat_where(((struct fat_reader *)r)->v, &same, off, ret_off, ret_len, e);
 }
 
+static int fat_reader_each_free(struct reader *r, int (*fn)(void *ctx, u64 off, u64 len), void *ctx, struct err *e)
+{
+	return fat_each_free(((struct fat_reader *)r)->v, fn, ctx, e);
+}
+
 static void fat_reader_close(struct reader *r)
 {
 	fat_close(((struct fat_reader *)r)->v);
@@ -74,6 +79,7 @@ static const struct reader_ops fat_reader_ops = {
 	.read = fat_reader_read,
 	.load = fat_reader_load,
 	.where = fat_reader_where,
+	.each_free = fat_reader_each_free,
 	.close = fat_reader_close,
 };
 
@@ -144,6 +150,11 @@ static int ext_reader_where(struct reader *r, const struct reader_entry *entry, 
 	return ext4_where(((struct ext_reader *)r)->v, &same, off, ret_off, ret_len, e);
 }
 
+static int ext_reader_each_free(struct reader *r, int (*fn)(void *ctx, u64 off, u64 len), void *ctx, struct err *e)
+{
+	return ext4_each_free(((struct ext_reader *)r)->v, fn, ctx, e);
+}
+
 static void ext_reader_close(struct reader *r)
 {
 	ext4_close(((struct ext_reader *)r)->v);
@@ -155,6 +166,7 @@ static const struct reader_ops ext_reader_ops = {
 	.read = ext_reader_read,
 	.load = ext_reader_load,
 	.where = ext_reader_where,
+	.each_free = ext_reader_each_free,
 	.close = ext_reader_close,
 };
 
@@ -218,4 +230,9 @@ int reader_load(struct reader *r, const char *path, size_t max, char **ret, size
 int reader_where(struct reader *r, const struct reader_entry *entry, u64 off, u64 *ret_off, u64 *ret_len, struct err *e)
 {
 	return r->ops->where(r, entry, off, ret_off, ret_len, e);
+}
+
+int reader_each_free(struct reader *r, int (*fn)(void *ctx, u64 off, u64 len), void *ctx, struct err *e)
+{
+	return r->ops->each_free(r, fn, ctx, e);
 }

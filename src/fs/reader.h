@@ -30,6 +30,7 @@ struct reader_ops {
 	int (*load)(struct reader *r, const char *path, size_t max, char **ret, size_t *ret_len, struct err *e);
 	int (*where)(struct reader *r, const struct reader_entry *entry, u64 off, u64 *ret_off, u64 *ret_len,
 	             struct err *e);
+	int (*each_free)(struct reader *r, int (*fn)(void *ctx, u64 off, u64 len), void *ctx, struct err *e);
 	void (*close)(struct reader *r);
 };
 
@@ -71,6 +72,12 @@ MUST_CHECK int reader_load(struct reader *r, const char *path, size_t max, char 
  */
 MUST_CHECK int reader_where(struct reader *r, const struct reader_entry *entry, u64 off, u64 *ret_off, u64 *ret_len,
                             struct err *e);
+
+/*
+ * Calls `fn` for each stretch that no file has, ascending; offsets are bytes in the volume. A value other than 0 from
+ * `fn` ends it and is returned. -EBUSY: an ext volume that was not unmounted does not tell.
+ */
+MUST_CHECK int reader_each_free(struct reader *r, int (*fn)(void *ctx, u64 off, u64 len), void *ctx, struct err *e);
 
 static inline void reader_closep(struct reader **r)
 {

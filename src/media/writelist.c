@@ -165,6 +165,23 @@ size_t writelist_stretches(const struct writelist *w)
 	return w->stretches;
 }
 
+bool writelist_touches(const struct writelist *w, u64 off, u64 len)
+{
+	size_t low = 0, high = w->n;
+
+	assert(w->finished || w->n == 0);
+	/* The first that ends behind `off`. */
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+
+		if (w->segments[middle].off + w->segments[middle].len <= off)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < w->n && w->segments[low].off < off + len;
+}
+
 struct writelist_counts writelist_counts(const struct writelist *w)
 {
 	return w->counts;

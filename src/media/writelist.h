@@ -68,6 +68,9 @@ size_t writelist_stretches(const struct writelist *w);
  */
 MUST_CHECK int writelist_run(struct writelist *w, struct device *d, struct progress *p, struct err *e);
 
+/* Whether any of these bytes is in the list. */
+bool writelist_touches(const struct writelist *w, u64 off, u64 len);
+
 struct writelist_counts {
 	u64 written, spared; /* bytes; spared: the device had them already */
 };
