@@ -18,6 +18,7 @@ struct create_request {
 	struct facts_options facts;
 	const char *answers_option, *answers; /* "kickstart" or "preseed", and the file; NULL: none */
 	u64 make_size;                        /* not 0: make the plain file `target` of this size; it must not exist */
+	bool target_is_made;                  /* it was: the caller has, it is empty, and the caller removes it again */
 	u32 sector_size;                      /* of a plain file: 512 (also 0) or 4096 */
 	bool allow_fixed;                     /* a drive that is not removable may be written */
 	bool dry_run;
@@ -27,6 +28,10 @@ struct create_request {
 	/* Asked once, when all checks have passed; 0 to go on, or a classed error. NULL: nobody is asked. */
 	int (*confirm)(void *ctx, const struct create_job *job, struct err *e);
 	void *confirm_ctx;
+	/* Called once, when all is open and nobody is asked any more: what nothing of the rest needs may be given up.
+	 * NULL: nothing is. */
+	void (*settled)(void *ctx);
+	void *settled_ctx;
 };
 
 /* Everything that is known once the checks have passed; the renderers read it. */

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "src/job_create.h"
+#include "src/least_power.h"
 #include "src/render.h"
 #include "src/verb_common.h"
 
@@ -216,10 +217,55 @@ static int show_result(const struct state *s, const struct create_job *j, struct
 	return finish_stdout(e);
 }
 
+/* The job, and whether it has made a stick. */
+static int make_stick(const struct state *s, bool *ret_complete, struct err *e)
+{
+	struct create_job job;
+	int r = create_job_prepare(&s->request, &job, e);
+
+	if (r < 0)
+		return r;
+	if (s->request.dry_run)
+		r = show_plan(s, &job, e);
+	else if ((r = create_job_run(&job, e)) == 0 && !s->talk.quiet)
+		r = show_result(s, &job, e);
+	*ret_complete = job.state == STICK_COMPLETE;
+	create_job_free(&job);
+	return r;
+}
+
+static int make_stick_confined(struct state *s, struct err *e)
+{
+	struct create_request *q = &s->request;
+	AUTO_FREE char *programs = answers_program_dir(q->answers_option);
+	const struct least_power_request limits = {
+		.plan = {
+			.source = q->source,
+			.target = q->target,
+			.file = q->answers,
+			.programs = programs,
+			.writes = !q->dry_run,
+			.runs_programs = true,
+		},
+		.makes_target = q->make_size && !q->dry_run,
+		.verbose = s->talk.verbose,
+	};
+	struct least_power power = { 0 };
+	bool complete = false;
+	int r = least_power_begin(&limits, &power, e);
+
+	q->target_is_made = power.has_made_target;
+	q->settled = least_power_close;
+	q->settled_ctx = &power;
+	if (r == 0)
+		r = make_stick(s, &complete, e);
+	least_power_end(&power, complete);
+	return r;
+}
+
 static int run(void *state, int argc, char **argv, struct err *e)
 {
 	struct state *s = state;
-	struct create_job job;
 	int r = choose_time(s->seed != NULL, &s->request.plan.time, &s->request.time_from_source, e);
 
 	(void)argc;
@@ -238,14 +284,7 @@ static int run(void *state, int argc, char **argv, struct err *e)
 	s->request.confirm = confirm;
 	s->request.confirm_ctx = s;
 	s->request.progress = talk_progress(&s->talk);
-	r = create_job_prepare(&s->request, &job, e);
-	if (r == 0) {
-		if (s->request.dry_run)
-			r = show_plan(s, &job, e);
-		else if ((r = create_job_run(&job, e)) == 0 && !s->talk.quiet)
-			r = show_result(s, &job, e);
-		create_job_free(&job);
-	}
+	r = make_stick_confined(s, e);
 	progress_free(s->request.progress);
 	return r;
 }

@@ -5,7 +5,7 @@
 set -euo pipefail
 
 build=(gcc make pkg-config libfdisk-dev libblkid-dev libext2fs-dev libssl-dev libjson-c-dev
-       zlib1g-dev libbz2-dev liblzma-dev libzstd-dev liblz4-dev liblzo2-dev libsquashfs-dev libarchive-dev
+       zlib1g-dev libbz2-dev liblzma-dev libzstd-dev liblz4-dev liblzo2-dev libsquashfs-dev libarchive-dev libseccomp-dev
        musl-tools linux-libc-dev)
 run=(syslinux syslinux-common mtools)
 uefi=(shim-signed grub-efi-amd64-signed systemd-boot-efi syslinux-efi)
