@@ -33,7 +33,7 @@ static void say_layer(struct confined *c, const char *layer, int r)
 {
 	AUTO_BUF struct buf why = { 0 };
 
-	buf_addf(&why, "%s (%s)", layer, r == -EOPNOTSUPP ? "the kernel has none" : strerror(-r));
+	buf_addf(&why, "%s (%s)", layer, r == -ENOSYS || r == -EOPNOTSUPP ? "the kernel has none" : strerror(-r));
 	say(r < 0 ? &c->missing : &c->active, r < 0 ? why.s : layer);
 }
 
@@ -83,10 +83,11 @@ static bool answers_nobody(void)
 	if (child < 0)
 		return false;
 	if (child == 0) {
-		bool fine = setresgid(NOBODY, NOBODY, NOBODY) == 0 && setresuid(NOBODY, NOBODY, NOBODY) == 0;
+		bool is_he = setresgid(NOBODY, NOBODY, NOBODY) == 0 && setresuid(NOBODY, NOBODY, NOBODY) == 0;
+		bool fine = true;
 		struct statx st;
 
-		for (int fd = 3; fine && fd < 256; fd++)
+		for (int fd = 3; is_he && fine && fd < 256; fd++)
 			fine = statx(fd, "", AT_EMPTY_PATH | AT_STATX_FORCE_SYNC, STATX_BASIC_STATS, &st) == 0 ||
 			       errno == EBADF;
 		_exit(!fine);

@@ -58,13 +58,15 @@ void landlock_new(struct landlock *ret)
 	struct ruleset all = { 0 };
 	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
 
-	*ret = (struct landlock){ .fd = -1, .abi = abi > 0 ? (int)abi : 0 };
+	*ret = (struct landlock){ .fd = -errno, .abi = abi > 0 ? (int)abi : 0 };
 	if (abi <= 0)
 		return;
 	all.fs = known_rights(ret->abi);
 	all.net = abi >= 4 ? NET_ABI_4 : 0;
 	all.scoped = abi >= 6 ? SCOPE_ABI_6 : 0;
 	ret->fd = (int)syscall(SYS_landlock_create_ruleset, &all, sizeof(all), 0);
+	if (ret->fd < 0)
+		ret->fd = -errno;
 }
 
 void landlock_allow_fd(const struct landlock *l, int fd, unsigned rights)
@@ -95,11 +97,11 @@ void landlock_allow(const struct landlock *l, const char *path, unsigned rights)
 
 int landlock_enforce(struct landlock *l)
 {
-	int r = l->fd < 0 ? -EOPNOTSUPP : 0;
+	int r = MIN(l->fd, 0);
 
 	if (r == 0 && syscall(SYS_landlock_restrict_self, l->fd, 0) < 0)
 		r = -errno;
 	util_close(&l->fd);
-	l->fd = -1;
+	l->fd = -EBADF;
 	return r;
 }

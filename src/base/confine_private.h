@@ -23,7 +23,7 @@ enum landlock_rights {
 };
 
 struct landlock {
-	int fd;  /* -1: there is none */
+	int fd;  /* -errno: there is none */
 	int abi; /* 0: the kernel has no Landlock, or it is not in use */
 };
 
