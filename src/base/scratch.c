@@ -27,7 +27,8 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
 {
 	(void)st;
 	(void)ftw;
-	/* Not remove(): it tries a directory as a file first, which the kernel may answer with another error (Landlock). */
+	/* Not remove(): it tries a directory as a file first, which the kernel may answer with another error
+	 * (Landlock). */
 	return type == FTW_DP ? rmdir(path) : unlink(path);
 }
 
