@@ -20,36 +20,47 @@ static void tell(const struct least_power *p, const char *when)
  * Made before Landlock, so that the run needs no right to its directory. Whatever is not as it should be is left for
  * the job to find, which says it in its turn.
  */
-static bool may_make(const struct least_power_request *q)
+static bool may_make(const struct least_power_request *q, const char *target)
 {
 	AUTO_ERR struct err ignored = { 0 };
 	enum target_kind kind;
 	struct stat st;
 
-	return q->makes_target && stat(q->plan.source, &st) == 0 &&
-	       guard_target(q->plan.target, true, &kind, &ignored) == 0 && kind == TARGET_MISSING;
+	return q->makes_targets && stat(q->plan.source, &st) == 0 && guard_target(target, true, &kind, &ignored) == 0 &&
+	       kind == TARGET_MISSING;
 }
 
 /* Only root can have partitions read again. */
-static bool is_written_device(const struct confine_plan *plan)
+static bool is_written_device(const struct confine_plan *plan, const char *target)
 {
 	struct stat st;
 
-	return plan->target && plan->writes && geteuid() == 0 && stat(plan->target, &st) == 0 && S_ISBLK(st.st_mode);
+	return plan->writes && geteuid() == 0 && stat(target, &st) == 0 && S_ISBLK(st.st_mode);
+}
+
+static int start_keeper(const struct least_power_request *q, const char *target, struct least_power_target *ret,
+                        struct err *e)
+{
+	const struct keeper_request keeper = {
+		.new_file = may_make(q, target) ? target : NULL,
+		.device = is_written_device(&q->plan, target) ? target : NULL,
+	};
+
+	ret->is_made = keeper.new_file != NULL;
+	return keeper.new_file || keeper.device ? keeper_start(&keeper, &ret->keeper, e) : 0;
 }
 
 int least_power_begin(const struct least_power_request *q, struct least_power *ret, struct err *e)
 {
-	const struct keeper_request keeper = {
-		.new_file = may_make(q) ? q->plan.target : NULL,
-		.device = is_written_device(&q->plan) ? q->plan.target : NULL,
-	};
-	int r = keeper.new_file || keeper.device ? keeper_start(&keeper, &ret->keeper, e) : 0;
+	int r = 0;
 
+	ret->verbose = q->verbose;
+	ret->n_targets = q->plan.n_targets;
+	ret->target = xcalloc(ret->n_targets + 1, sizeof(*ret->target));
+	for (size_t i = 0; r == 0 && i < ret->n_targets; i++)
+		r = start_keeper(q, q->plan.target[i], &ret->target[i], e);
 	if (r < 0)
 		return r;
-	ret->has_made_target = keeper.new_file != NULL;
-	ret->verbose = q->verbose;
 	confine_begin(&q->plan, &ret->confined);
 	tell(ret, "while reading");
 	return 0;
@@ -71,8 +82,11 @@ void least_power_close_to_stick(void *power)
 	tell(p, "from now on");
 }
 
-void least_power_end(struct least_power *p, bool complete)
+void least_power_end(struct least_power *p)
 {
 	confine_free(&p->confined);
-	keeper_end(TAKE(p->keeper), complete);
+	for (size_t i = 0; i < p->n_targets; i++)
+		keeper_end(p->target[i].keeper, p->target[i].is_complete);
+	free(p->target);
+	*p = (struct least_power){ 0 };
 }

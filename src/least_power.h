@@ -5,7 +5,7 @@
  *
  *	r = least_power_begin(&request, &power, e);
  *	...                                           the job calls least_power_close() when it has opened all
- *	least_power_end(&power, complete);            the job has been freed
+ *	least_power_end(&power);                      the job has been freed
  */
 #ifndef LIVESTICK_LEAST_POWER_H
 #define LIVESTICK_LEAST_POWER_H
@@ -17,15 +17,21 @@ struct keeper;
 
 struct least_power_request {
 	struct confine_plan plan;
-	bool makes_target; /* if it does not exist: it is made, empty, and goes again unless the run is complete */
-	bool verbose;      /* say on stderr how the run is confined */
+	bool makes_targets; /* those that do not exist: each is made, empty, and goes again unless it is complete */
+	bool verbose;       /* say on stderr how the run is confined */
+};
+
+struct least_power_target {
+	struct keeper *keeper;
+	bool is_made;
+	bool is_complete; /* to be set by the caller */
 };
 
 /* Zeroed before the first use. */
 struct least_power {
 	struct confined confined;
-	struct keeper *keeper;
-	bool has_made_target;
+	struct least_power_target *target; /* as in the plan */
+	size_t n_targets;
 	bool verbose;
 };
 
@@ -37,6 +43,6 @@ void least_power_close(void *power);
 void least_power_close_to_stick(void *power);
 
 /* May be called without a beginning. */
-void least_power_end(struct least_power *p, bool complete);
+void least_power_end(struct least_power *p);
 
 #endif

@@ -328,7 +328,7 @@ static int run(void *state, int argc, char **argv, struct err *e)
 	(void)argc;
 	if (r == 0)
 		r = inspect(s, argv[0], e);
-	least_power_end(&power, false);
+	least_power_end(&power);
 	return r;
 }
 

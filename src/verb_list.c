@@ -207,7 +207,7 @@ static int run(void *state, int argc, char **argv, struct err *e)
 		r = guard_list(&roots, &all, e);
 	if (r == 0)
 		r = s->json ? print_json(s, &all, e) : print_text(s, &all, e);
-	least_power_end(&power, false);
+	least_power_end(&power);
 	return r;
 }
 

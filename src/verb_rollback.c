@@ -76,7 +76,7 @@ static int run(void *state, int argc, char **argv, struct err *e)
 	struct progress *p = talk_progress(&s->talk);
 	struct least_power power = { 0 };
 	const struct least_power_request limits = {
-		.plan = { .target = argv[0], .writes = !s->dry_run },
+		.plan = { .target = argv, .n_targets = 1, .writes = !s->dry_run },
 		.verbose = s->talk.verbose,
 	};
 	int r = least_power_begin(&limits, &power, e);
@@ -88,7 +88,7 @@ static int run(void *state, int argc, char **argv, struct err *e)
 	s->target.settled_ctx = &power;
 	if (r == 0)
 		r = rollback(s, p, e);
-	least_power_end(&power, r == 0);
+	least_power_end(&power);
 	progress_free(p);
 	return r;
 }

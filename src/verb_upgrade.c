@@ -189,7 +189,7 @@ static int run(void *state, int argc, char **argv, struct err *e)
 	struct upgrade_request *q = &s->request;
 	struct least_power power = { 0 };
 	struct least_power_request limits = {
-		.plan = { .source = argv[0], .target = argv[1], .writes = !q->dry_run },
+		.plan = { .source = argv[0], .target = argv + 1, .n_targets = 1, .writes = !q->dry_run },
 		.verbose = s->talk.verbose,
 	};
 	bool from_source = false;
@@ -206,7 +206,7 @@ static int run(void *state, int argc, char **argv, struct err *e)
 	r = least_power_begin(&limits, &power, e);
 	if (r == 0)
 		r = upgrade(s, e);
-	least_power_end(&power, r == 0);
+	least_power_end(&power);
 	progress_free(q->progress);
 	return r;
 }

@@ -182,8 +182,8 @@ static void allow_plan(const struct landlock *l, const struct confine_plan *p, c
 
 	if (p->source)
 		landlock_allow(l, p->source, LANDLOCK_READS | LANDLOCK_CONTROLS);
-	if (p->target)
-		landlock_allow(l, p->target, target);
+	for (size_t i = 0; i < p->n_targets; i++)
+		landlock_allow(l, p->target[i], target);
 	if (p->file)
 		landlock_allow(l, p->file, LANDLOCK_READS);
 	if (p->programs)

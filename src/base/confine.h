@@ -31,8 +31,9 @@
 #include "src/base/buf.h"
 
 struct confine_plan {
-	const char *source;   /* what is read: a file, a directory with all that is in it, a device. NULL: nothing */
-	const char *target;   /* read too, and written if `writes`; it exists. NULL: nothing */
+	const char *source;  /* what is read: a file, a directory with all that is in it, a device. NULL: nothing */
+	char *const *target; /* n of them: read too, and written if `writes`; what does not exist is made by others */
+	size_t n_targets;
 	const char *file;     /* one more file that is read, or NULL */
 	const char *programs; /* one more directory from which programs may run, or NULL */
 	bool writes;

@@ -148,9 +148,11 @@ static int run_program(const char *path)
 
 static void begin(struct scene *s, bool runs_programs)
 {
-	const struct confine_plan plan = {
-		.source = s->source, .target = s->target, .writes = true, .runs_programs = runs_programs
-	};
+	const struct confine_plan plan = { .source = s->source,
+		                           .target = &s->target,
+		                           .n_targets = 1,
+		                           .writes = true,
+		                           .runs_programs = runs_programs };
 
 	confine_begin(&plan, &s->c);
 	look_at_layers(s);
@@ -297,9 +299,12 @@ TEST(begun_root_keeps_what_opens_files_of_others)
 static void named_program(struct scene *s)
 {
 	AUTO_FREE char *dir = xstrndup(s->program, (size_t)(strrchr(s->program, '/') - s->program));
-	const struct confine_plan plan = {
-		.source = s->source, .target = s->target, .file = s->other, .programs = dir, .runs_programs = true
-	};
+	const struct confine_plan plan = { .source = s->source,
+		                           .target = &s->target,
+		                           .n_targets = 1,
+		                           .file = s->other,
+		                           .programs = dir,
+		                           .runs_programs = true };
 
 	confine_begin(&plan, &s->c);
 	look_at_layers(s);
@@ -316,7 +321,7 @@ TEST(begun_the_users_own_validator_runs_and_a_dry_run_writes_nothing)
 
 static void with_qemu(struct scene *s)
 {
-	const struct confine_plan plan = { .target = s->target, .runs_qemu = true };
+	const struct confine_plan plan = { .target = &s->target, .n_targets = 1, .runs_qemu = true };
 	const char *const argv[] = { "qemu-system-x86_64", "-accel", "tcg", "-machine", "q35",
 		                     "-display",           "none",   "-S",  "-qmp",     "stdio",
 		                     "-monitor",           "none",   NULL };
@@ -441,7 +446,7 @@ TEST(closed_to_a_stick_sysfs_can_be_asked)
 
 static void tree_when_closed(struct scene *s)
 {
-	const struct confine_plan plan = { .source = s->dir, .target = s->target, .writes = true };
+	const struct confine_plan plan = { .source = s->dir, .target = &s->target, .n_targets = 1, .writes = true };
 	int dir = open(s->dir, O_RDONLY | O_DIRECTORY);
 
 	confine_begin(&plan, &s->c);
