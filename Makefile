@@ -9,7 +9,7 @@ BINDIR  ?= $(PREFIX)/bin
 MANDIR  ?= $(PREFIX)/share/man
 VERSION := 0.1.0
 
-PACKAGES := fdisk blkid ext2fs com_err libcrypto json-c zlib liblzma libzstd liblz4 lzo2 libsquashfs1 libarchive
+PACKAGES := fdisk blkid ext2fs com_err libcrypto json-c zlib liblzma libzstd liblz4 lzo2 libsquashfs1 libarchive libseccomp
 PKGCONF  ?= pkg-config
 
 WARN   := -Wall -Wextra -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef \

@@ -3,11 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
 #include "bootinst/syslinux_format.h"
+
+#include "src/base/scratch.h"
 #include "src/base/spawn.h"
 
 #define MODULES_DIR "/usr/lib/syslinux/modules/bios"
@@ -52,33 +53,6 @@ int blob_load(const char *path, size_t max, const char *package, struct blob *re
 }
 
 /* ---- harvest */
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	return remove(path) < 0 ? -1 : 0;
-}
-
-static void remove_tree(struct buf *dir)
-{
-	if (dir->len)
-		nftw(dir->s, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-	buf_free(dir);
-}
-
-static int make_scratch(struct buf *dir, struct err *e)
-{
-	const char *tmp = getenv("TMPDIR");
-	AUTO_BUF struct buf name = { 0 };
-
-	buf_addf(&name, "%s/livestick-XXXXXX", tmp && *tmp == '/' ? tmp : "/tmp");
-	if (!mkdtemp(name.s))
-		return fail(e, -errno, "%s: cannot make a directory: %s", name.s, strerror(errno));
-	buf_adds(dir, name.s);
-	return 0;
-}
 
 /* A floppy's FAT with SYSLINUX on it, whose files are then copied beside it. */
 static int install_on_scratch(const char *dir, const char *image, struct err *e)
@@ -127,10 +101,10 @@ static int load_from_scratch(const char *dir, const char *image, struct syslinux
 
 int syslinux_harvest(struct syslinux *ret, struct err *e)
 {
-	CLEANUP(remove_tree) struct buf dir = { 0 };
+	AUTO_SCRATCH struct buf dir = { 0 };
 	CLEANUP(syslinux_free) struct syslinux s = { 0 };
 	AUTO_BUF struct buf image = { 0 };
-	int r = make_scratch(&dir, e);
+	int r = scratch_make(&dir, e);
 
 	if (r == 0) {
 		buf_addf(&image, "%s/fat", dir.s);

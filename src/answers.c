@@ -87,6 +87,17 @@ static char *find_validator(void)
 	return xstrdup("ksvalidator");
 }
 
+char *answers_program_dir(const char *option)
+{
+	AUTO_FREE char *program = option && strcmp(option, "kickstart") == 0 ? find_validator() : NULL;
+	AUTO_FREE char *real = program && *program == '/' ? realpath(program, NULL) : NULL;
+
+	/* PREFIX/bin/ksvalidator: its modules are below PREFIX. */
+	for (int i = 0; real && *real && i < 2; i++)
+		*strrchr(real, '/') = '\0';
+	return real && *real ? TAKE(real) : NULL;
+}
+
 static void add_glob(const char *path, struct buf *out)
 {
 	for (; *path; path++)

@@ -20,6 +20,9 @@ struct answers {
  */
 MUST_CHECK int answers_read(const struct facts *f, const char *option, const char *path, struct answers *ret,
                             struct err *e);
+/* The directory from which the validator of this option's files runs and reads; NULL: one of the system, or none. Freed
+ * by the caller. */
+MUST_CHECK char *answers_program_dir(const char *option);
 void answers_free(struct answers *a);
 
 #endif

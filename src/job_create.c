@@ -47,7 +47,7 @@ static int load_host(struct create_job *j, struct err *e)
 static int make_target_file(struct create_job *j, struct err *e)
 {
 	const struct create_request *q = j->request;
-	AUTO_CLOSE int fd = open(q->target, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	AUTO_CLOSE int fd = open(q->target, O_WRONLY | O_CLOEXEC | (q->target_is_made ? 0 : O_CREAT | O_EXCL), 0644);
 
 	if (fd < 0)
 		return fail(e, -errno, "%s: %s", q->target, strerror(errno));
@@ -89,7 +89,7 @@ static int check_target(struct create_job *j, struct err *e)
 	j->guard.source_path = q->source;
 	j->guard.source_dev = source_device(j);
 	j->guard.allow_fixed = q->allow_fixed;
-	if (q->make_size && kind != TARGET_MISSING)
+	if (q->make_size && kind != TARGET_MISSING && !q->target_is_made)
 		return fail_refused(e, -EEXIST, "%s: exists already; leave --size out to write onto it", q->target);
 	if (q->make_size)
 		return 0;
@@ -451,7 +451,7 @@ void create_job_free(struct create_job *j)
 	drive_free(&j->drive);
 	device_free(j->device);
 	host_free(&j->host);
-	if (j->is_new_file && j->state != STICK_COMPLETE)
+	if (j->is_new_file && !j->request->target_is_made && j->state != STICK_COMPLETE)
 		unlink(j->request->target);
 	*j = (struct create_job){ 0 };
 }

@@ -25,6 +25,7 @@ struct create_request {
 	struct facts_options facts;
 	const char *answers_option, *answers; /* "kickstart" or "preseed", and the file; NULL: none */
 	u64 make_size;                        /* not 0: make the plain file `target` of this size; it must not exist */
+	bool target_is_made;                  /* it was: the caller has, it is empty, and the caller removes it again */
 	u32 sector_size;                      /* of a plain file: 512 (also 0) or 4096 */
 	bool allow_fixed;                     /* a drive that is not removable may be written */
 	bool dry_run;

@@ -47,6 +47,8 @@ int target_open(const struct target_request *q, struct target *ret, struct err *
 	struct target t = { 0 };
 	int r = open_guarded(q, &t, e);
 
+	if (r == 0 && q->settled)
+		q->settled(q->settled_ctx);
 	if (r == 0)
 		r = read_stick(q->path, &t, e);
 	if (r < 0) {

@@ -13,6 +13,10 @@ struct target_request {
 	const char *source; /* what must not lie on it; NULL: nothing */
 	bool allow_fixed;   /* a drive that is not removable may be written */
 	bool writable;
+	/* Called once, when all is open, before what is on the stick is read: what nothing of the rest needs may be
+	 * given up. NULL: nothing is. */
+	void (*settled)(void *ctx);
+	void *settled_ctx;
 };
 
 struct target {

@@ -35,6 +35,8 @@ int talk_set(struct talk *t, const char *option, const char *value, struct err *
 		t->json = true;
 	else if (strcmp(option, "quiet") == 0)
 		t->quiet = true;
+	else if (strcmp(option, "verbose") == 0)
+		t->verbose = true;
 	else if (strcmp(option, "progress") == 0)
 		r = set_progress(t, value, e);
 	else

@@ -7,15 +7,16 @@
 #include "src/verb.h"
 
 struct talk {
-	bool quiet, json;
+	bool quiet, json, verbose;
 	bool progress_given;
 	enum progress_mode progress;
 };
 
 #define TALK_OPTIONS                                                                                                   \
 	{ "json", NULL, "the result as one JSON object" }, { "progress", "MODE", "auto, bar, lines, json or none" },   \
+	    { "quiet", NULL, "no progress, no talk" },                                                                 \
 	{                                                                                                              \
-		"quiet", NULL, "no progress, no talk"                                                                  \
+		"verbose", NULL, "say what the program has given up the right to do"                                   \
 	}
 
 /* 1: the option was one of TALK_OPTIONS; 0: it is another; or -EINVAL, classed EXIT_USAGE. */

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "src/job_create.h"
+#include "src/least_power.h"
 #include "src/render.h"
 #include "src/verb_common.h"
 
@@ -282,7 +283,8 @@ static int ask(struct create_job *job, size_t n, struct err *e)
 	return r;
 }
 
-static int make_sticks(const struct state *s, const struct create_request *q, size_t n, struct err *e)
+static int make_sticks(const struct state *s, const struct create_request *q, size_t n, struct least_power *power,
+                       struct err *e)
 {
 	AUTO_FREE struct create_job *job = xcalloc(n, sizeof(*job));
 	AUTO_ERR struct err unshown = { 0 };
@@ -297,14 +299,18 @@ static int make_sticks(const struct state *s, const struct create_request *q, si
 	if (r == 0 && !s->request.dry_run) {
 		r = ask(job, n, e);
 		ran = r == 0;
-		if (r == 0)
+		if (r == 0) {
+			least_power_close(power);
 			r = create_jobs_run(job, n, e);
+		}
 	}
 	/* Of several some may have become sticks. */
 	if (r == 0 || (ran && n > 1))
 		shown = show(s, job, n, r == 0 ? e : &unshown);
-	while (ready > 0)
-		create_job_free(&job[--ready]);
+	while (ready-- > 0) {
+		power->target[ready].is_complete = job[ready].state == STICK_COMPLETE;
+		create_job_free(&job[ready]);
+	}
 	create_source_free(&from);
 	return r == 0 ? shown : r;
 }
@@ -321,6 +327,34 @@ static int check_options(struct state *s, struct err *e)
 	if (s->seed)
 		seed_from_text(s->seed, &s->request.plan.seed);
 	return s->seed ? 0 : seed_random(&s->request.plan.seed, e);
+}
+
+/* Everything from the first look at the source on, with no more power than that needs. */
+static int make_sticks_confined(const struct state *s, struct create_request *q, char **target, size_t n, struct err *e)
+{
+	AUTO_FREE char *programs = answers_program_dir(q->answers_option);
+	const struct least_power_request limits = {
+		.plan = {
+			.source = q->source,
+			.target = target,
+			.n_targets = n,
+			.file = q->answers,
+			.programs = programs,
+			.writes = !q->dry_run,
+			.runs_programs = true,
+		},
+		.makes_targets = q->make_size && !q->dry_run,
+		.verbose = s->talk.verbose,
+	};
+	struct least_power power = { 0 };
+	int r = least_power_begin(&limits, &power, e);
+
+	for (size_t i = 0; r == 0 && i < n; i++)
+		q[i].target_is_made = power.target[i].is_made;
+	if (r == 0)
+		r = make_sticks(s, q, n, &power, e);
+	least_power_end(&power);
+	return r;
 }
 
 static int run(void *state, int argc, char **argv, struct err *e)
@@ -342,7 +376,7 @@ static int run(void *state, int argc, char **argv, struct err *e)
 	for (size_t i = 0; i < n; i++)
 		make_request(s, i, argv[1 + i], group ? progress_group_add(group, argv[1 + i]) : alone, &q[i]);
 	if (r == 0)
-		r = make_sticks(s, q, n, e);
+		r = make_sticks_confined(s, q, argv + 1, n, e);
 	progress_free(alone);
 	progress_group_free(group);
 	return r;

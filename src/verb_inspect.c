@@ -6,13 +6,14 @@
 #include <time.h>
 
 #include "src/content.h"
+#include "src/least_power.h"
 #include "src/media/guard.h"
 #include "src/render.h"
 #include "src/stick.h"
 #include "src/verb.h"
 
 struct state {
-	bool json;
+	bool json, verbose;
 	struct facts_options facts;
 };
 
@@ -20,6 +21,7 @@ static const struct verb_option options[] = {
 	{ "family", "NAME", "take the live system of a source to be of this family" },
 	{ "initrd", "own|source", "start the system by livestick's own initrd, or never" },
 	{ "json", NULL, "the result as one JSON object" },
+	{ "verbose", NULL, "say what the program has given up the right to do" },
 };
 
 static int set(void *state, const char *option, const char *value, struct err *e)
@@ -28,6 +30,8 @@ static int set(void *state, const char *option, const char *value, struct err *e
 
 	if (strcmp(option, "json") == 0)
 		s->json = true;
+	else if (strcmp(option, "verbose") == 0)
+		s->verbose = true;
 	else if (strcmp(option, "family") == 0)
 		s->facts.family = value;
 	else if (strcmp(value, "own") == 0 || strcmp(value, "source") == 0)
@@ -292,26 +296,39 @@ static bool is_stick(const struct scan *s)
 	return *s->table != '\0';
 }
 
-static int run(void *state, int argc, char **argv, struct err *e)
+static int inspect(const struct state *s, const char *path, struct err *e)
 {
-	const struct state *s = state;
 	AUTO_DEVICE struct device *d = NULL;
 	struct scan scan = { 0 };
-	struct stat st;
+	struct stat st = { 0 };
 	int r;
 
-	(void)argc;
-	if (stat(argv[0], &st) < 0 || !(S_ISREG(st.st_mode) || S_ISBLK(st.st_mode)) || st.st_size == 0)
+	if (stat(path, &st) < 0 || !(S_ISREG(st.st_mode) || S_ISBLK(st.st_mode)) || st.st_size == 0)
 		if (!S_ISBLK(st.st_mode))
-			return inspect_source(s, argv[0], e);
-	r = device_open(argv[0], false, &d, e);
+			return inspect_source(s, path, e);
+	r = device_open(path, false, &d, e);
 	if (r == 0)
 		r = scan_device(d, &scan, e);
 	if (r == 0 && (d->is_block || is_stick(&scan)))
 		r = inspect_stick(s, d, e);
 	else if (r == 0)
-		r = inspect_source(s, argv[0], e);
+		r = inspect_source(s, path, e);
 	scan_free(&scan);
+	return r;
+}
+
+static int run(void *state, int argc, char **argv, struct err *e)
+{
+	const struct state *s = state;
+	const struct least_power_request limits = { .plan = { .source = argv[0], .runs_programs = true },
+		                                    .verbose = s->verbose };
+	struct least_power power = { 0 };
+	int r = least_power_begin(&limits, &power, e);
+
+	(void)argc;
+	if (r == 0)
+		r = inspect(s, argv[0], e);
+	least_power_end(&power);
 	return r;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <stdio.h>
 
+#include "src/least_power.h"
 #include "src/media/guard.h"
 #include "src/render.h"
 #include "src/verb.h"
@@ -195,14 +196,19 @@ static int run(void *state, int argc, char **argv, struct err *e)
 	AUTO_FREE char *proc = text_of("%s/proc", root ? root : "");
 	AUTO_FREE char *dev = text_of("%s/dev", root ? root : "");
 	const struct drives_roots roots = { sys, proc, dev };
+	const struct least_power_request limits = { .plan = { .source = root } };
+	struct least_power power = { 0 };
 	AUTO_DRIVES struct drives all = { 0 };
-	int r = guard_list(&roots, &all, e);
+	int r = least_power_begin(&limits, &power, e);
 
 	(void)argc;
 	(void)argv;
-	if (r < 0)
-		return r;
-	return s->json ? print_json(s, &all, e) : print_text(s, &all, e);
+	if (r == 0)
+		r = guard_list(&roots, &all, e);
+	if (r == 0)
+		r = s->json ? print_json(s, &all, e) : print_text(s, &all, e);
+	least_power_end(&power);
+	return r;
 }
 
 const struct verb verb_list = {

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "src/job_rollback.h"
+#include "src/least_power.h"
 #include "src/render.h"
 #include "src/verb_common.h"
 
@@ -54,24 +55,40 @@ static int show(const struct state *s, const struct rollback_job *j, struct err 
 	return finish_stdout(e);
 }
 
+static int rollback(const struct state *s, struct progress *p, struct err *e)
+{
+	struct rollback_job job;
+	int r = rollback_job_prepare(&s->target, p, &job, e);
+
+	if (r < 0)
+		return r;
+	if (!s->dry_run)
+		r = rollback_job_run(&job, e);
+	if (r == 0 && (!s->talk.quiet || s->dry_run))
+		r = show(s, &job, e);
+	rollback_job_free(&job);
+	return r;
+}
+
 static int run(void *state, int argc, char **argv, struct err *e)
 {
 	struct state *s = state;
 	struct progress *p = talk_progress(&s->talk);
-	struct rollback_job job;
-	int r;
+	struct least_power power = { 0 };
+	const struct least_power_request limits = {
+		.plan = { .target = argv, .n_targets = 1, .writes = !s->dry_run },
+		.verbose = s->talk.verbose,
+	};
+	int r = least_power_begin(&limits, &power, e);
 
 	(void)argc;
 	s->target.path = argv[0];
 	s->target.writable = !s->dry_run;
-	r = rollback_job_prepare(&s->target, p, &job, e);
-	if (r == 0) {
-		if (!s->dry_run)
-			r = rollback_job_run(&job, e);
-		if (r == 0 && (!s->talk.quiet || s->dry_run))
-			r = show(s, &job, e);
-		rollback_job_free(&job);
-	}
+	s->target.settled = least_power_close_to_stick;
+	s->target.settled_ctx = &power;
+	if (r == 0)
+		r = rollback(s, p, e);
+	least_power_end(&power);
 	progress_free(p);
 	return r;
 }

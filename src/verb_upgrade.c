@@ -4,6 +4,7 @@
 
 #include "src/content.h"
 #include "src/job_upgrade.h"
+#include "src/least_power.h"
 #include "src/render.h"
 #include "src/verb_common.h"
 
@@ -166,11 +167,31 @@ static int show(const struct state *s, const struct upgrade_job *j, struct err *
 	return finish_stdout(e);
 }
 
+static int upgrade(const struct state *s, struct err *e)
+{
+	const struct upgrade_request *q = &s->request;
+	struct upgrade_job job;
+	int r = upgrade_job_prepare(q, &job, e);
+
+	if (r < 0)
+		return r;
+	if (!q->dry_run)
+		r = upgrade_job_run(&job, e);
+	if (r == 0 && (!s->talk.quiet || q->dry_run))
+		r = show(s, &job, e);
+	upgrade_job_free(&job);
+	return r;
+}
+
 static int run(void *state, int argc, char **argv, struct err *e)
 {
 	struct state *s = state;
 	struct upgrade_request *q = &s->request;
-	struct upgrade_job job;
+	struct least_power power = { 0 };
+	struct least_power_request limits = {
+		.plan = { .source = argv[0], .target = argv + 1, .n_targets = 1, .writes = !q->dry_run },
+		.verbose = s->talk.verbose,
+	};
 	bool from_source = false;
 	int r = choose_time(from_source, &q->time, &from_source, e);
 
@@ -180,14 +201,12 @@ static int run(void *state, int argc, char **argv, struct err *e)
 	q->source = argv[0];
 	q->target = argv[1];
 	q->progress = talk_progress(&s->talk);
-	r = upgrade_job_prepare(q, &job, e);
-	if (r == 0) {
-		if (!q->dry_run)
-			r = upgrade_job_run(&job, e);
-		if (r == 0 && (!s->talk.quiet || q->dry_run))
-			r = show(s, &job, e);
-		upgrade_job_free(&job);
-	}
+	q->settled = least_power_close_to_stick;
+	q->settled_ctx = &power;
+	r = least_power_begin(&limits, &power, e);
+	if (r == 0)
+		r = upgrade(s, e);
+	least_power_end(&power);
 	progress_free(q->progress);
 	return r;
 }

@@ -6,11 +6,11 @@ set -euo pipefail
 
 build=(gcc make pkg-config libfdisk-dev libblkid-dev libparted-dev libext2fs-dev libssl-dev libjson-c-dev
        zlib1g-dev libbz2-dev liblzma-dev libzstd-dev liblz4-dev liblzo2-dev libsquashfs-dev libarchive-dev
-       musl-tools linux-libc-dev)
+       libseccomp-dev musl-tools linux-libc-dev)
 run=(syslinux syslinux-common mtools)
 uefi=(shim-signed grub-efi-amd64-signed systemd-boot-efi syslinux-efi)
 try=(qemu-system-x86 python3 xorriso squashfs-tools dosfstools util-linux)
-test=(kmod isolinux e2fsprogs fdisk parted jq live-build debootstrap genisoimage qemu-utils ovmf grub-common extlinux cpio xz-utils zstd lz4 bzip2 lzop initramfs-tools-core isomd5sum)
+test=(kmod strace isolinux e2fsprogs fdisk parted jq live-build debootstrap genisoimage qemu-utils ovmf grub-common extlinux cpio xz-utils zstd lz4 bzip2 lzop initramfs-tools-core isomd5sum)
 bench=(nbdkit libnbd-bin fuse3 fdisk e2fsprogs live-build debootstrap)
 fuzz=(clang libclang-rt-14-dev xorriso squashfs-tools mtools dosfstools e2fsprogs cpio xz-utils zstd lz4 bzip2 lzop)
 

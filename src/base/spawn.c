@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "src/base/progress.h"
+#include "src/base/scratch.h"
 
 #define PATH_DIRS "/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -51,8 +52,8 @@ static int start(const struct spawn *s, const char *program, int out, pid_t *ret
 	sigset_t none, all;
 	int r;
 
-	buf_addf(&tmpdir, "TMPDIR=%s", s->tmpdir ? s->tmpdir : "/tmp");
-	buf_addf(&home, "HOME=%s", s->tmpdir ? s->tmpdir : "/tmp");
+	buf_addf(&tmpdir, "TMPDIR=%s", s->tmpdir ? s->tmpdir : scratch_parent());
+	buf_addf(&home, "HOME=%s", s->tmpdir ? s->tmpdir : scratch_parent());
 	char *env[] = { (char *)"PATH=" PATH_DIRS, (char *)"LC_ALL=C", tmpdir.s, home.s, NULL };
 
 	sigemptyset(&none);

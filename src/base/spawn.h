@@ -15,7 +15,7 @@
 struct spawn {
 	const char *const *argv; /* NULL-terminated; argv[0] is looked for in the system's directories, or is a path */
 	const char *package;     /* the Debian package that has it */
-	const char *tmpdir;      /* for TMPDIR and HOME; NULL: /tmp */
+	const char *tmpdir;      /* for TMPDIR and HOME; NULL: where temporary files go (scratch.h) */
 	unsigned seconds;        /* time limit */
 };
 

@@ -9,7 +9,7 @@ names=("$@")
 [ ${#names[@]} -gt 0 ] || names=($(ls tests/fuzz/fuzz_*.c | sed 's|.*/fuzz_||; s|\.c$||'))
 out=build/fuzz
 mkdir -p $out
-packages='fdisk blkid ext2fs com_err libcrypto json-c zlib liblzma libzstd liblz4 lzo2 libsquashfs1 libarchive'
+packages='fdisk blkid ext2fs com_err libcrypto json-c zlib liblzma libzstd liblz4 lzo2 libsquashfs1 libarchive libseccomp'
 flags="-std=gnu11 -g -O1 -I. -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DLIVESTICK_VERSION=\"fuzz\" -fsanitize=address,undefined
        -fno-sanitize-recover=undefined -pthread $(pkg-config --cflags $packages)"
 

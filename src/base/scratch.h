@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* A private directory for the programs that are run: below $TMPDIR (if that is an absolute path) or /tmp, mode 0700. */
+#ifndef LIVESTICK_BASE_SCRATCH_H
+#define LIVESTICK_BASE_SCRATCH_H
+
+#include "src/base/buf.h"
+#include "src/base/err.h"
+
+/* Where temporary files go: $TMPDIR or /tmp. */
+const char *scratch_parent(void);
+
+/* Makes one and puts its path into `dir`, which is empty. */
+MUST_CHECK int scratch_make(struct buf *dir, struct err *e);
+
+/* Removes it with all that is in it, and frees the path; nothing happens when none was made. */
+void scratch_remove(struct buf *dir);
+
+#define AUTO_SCRATCH CLEANUP(scratch_remove)
+
+#endif
