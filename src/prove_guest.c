@@ -233,6 +233,7 @@ static void note_end(struct guest *g)
 	struct buf why = { 0 };
 	const char *said = g->pc.child.output.s;
 
+	g->facts.qemu_broke = *said && !console_end(&g->console);
 	g->facts.kvm_broke = strstr(said, "KVM") || strstr(said, "kvm");
 	if (*said)
 		buf_addf(&why, "QEMU has ended: %.300s", said);

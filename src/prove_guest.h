@@ -35,6 +35,7 @@ struct guest_facts {
 	char *kernel;     /* "6.1.0-40-amd64"; NULL: none has said so */
 	bool has_initrd;  /* its initrd's init was started */
 	char *user;       /* of SHELL, if it had to log in; else NULL */
+	bool qemu_broke;  /* ENDED before the guest said a word, and QEMU has complained */
 	bool kvm_broke;   /* ENDED or LATE because KVM could not go on */
 	bool timer_broke; /* the kernel gave up on the emulated timer, as it may on a busy machine: try again */
 };

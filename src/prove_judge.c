@@ -67,6 +67,12 @@ static bool is_silent(const struct guest_facts *f)
 	return f->state == GUEST_QUIET || f->state == GUEST_MUTE || f->state == GUEST_LATE;
 }
 
+/* Whether a start that has not been seen may have been one all the same. */
+static bool is_unclear(const struct proof *p, const struct guest_facts *f)
+{
+	return f->qemu_broke || f->state == GUEST_QUIET || (is_silent(f) && p->no_console);
+}
+
 static const char *turn(int which)
 {
 	return which == 1 ? "" : "after the power was cut: ";
@@ -102,9 +108,9 @@ bool prove_judge_start(struct proof *p, int which, struct guest *g, const struct
 		return true;
 	}
 	add_bad(&b, p, f);
-	add_last_lines(&b, g);
-	checks_add(p->c, id, is_silent(f) && (p->no_console || f->state == GUEST_QUIET) ? CHECK_UNKNOWN : CHECK_BAD,
-	           "%s", b.s);
+	if (!f->qemu_broke)
+		add_last_lines(&b, g);
+	checks_add(p->c, id, is_unclear(p, f) ? CHECK_UNKNOWN : CHECK_BAD, "%s", b.s);
 	return false;
 }
 

@@ -14,7 +14,7 @@
 #define QEMU "qemu-system-x86_64"
 
 /* What QEMU has as its descriptors. */
-enum { FD_STICK = 3, FD_SERIAL, FD_QMP, FD_SCREEN, FD_VARS };
+enum { FD_STICK = 3, FD_SERIAL, FD_QMP, FD_SCREEN, FD_VARS, FD_VARS_READ, N_FDS = FD_VARS_READ + 1 - FD_STICK };
 
 const char *const firmware_name[N_FIRMWARES] = { "bios", "uefi", "secureboot" };
 const char *const firmware_title[N_FIRMWARES] = { "BIOS", "UEFI", "Secure Boot" };
@@ -135,6 +135,8 @@ static void add_firmware(const struct qemu_machine *m, struct qemu_argv *a)
 	if (found < 0)
 		return;
 	add_pair(a, "-drive", "if=pflash,unit=0,format=raw,readonly=on,file=%s", ovmf[found].code);
+	/* It is opened for reading first, and then for both. */
+	add_pair(a, "-add-fd", "set=%d,fd=%d", FD_VARS, FD_VARS_READ);
 	add_pair(a, "-add-fd", "set=%d,fd=%d", FD_VARS, FD_VARS);
 	add_pair(a, "-drive", "if=pflash,unit=1,format=raw,file.locking=off,file=/dev/fdset/%d", FD_VARS);
 	if (m->firmware == FIRMWARE_SECUREBOOT)
@@ -192,29 +194,20 @@ void qemu_argv_free(struct qemu_argv *a)
 /* The display's own variables. */
 static const char *const keep[] = { "DISPLAY", "XAUTHORITY", "WAYLAND_DISPLAY", "XDG_RUNTIME_DIR", NULL };
 
-/* A nameless file that is read by one descriptor and written by another, as QEMU wants it. */
-static int open_screen(int *ret_read, int *ret_write)
+/* A second descriptor of a nameless file: QEMU wants those that fit what it does. -1: errno tells. */
+static int open_again(int fd, int flags)
 {
 	char path[32];
-	int fd = memfd_create("livestick-screen", MFD_CLOEXEC);
 
-	if (fd < 0)
-		return -errno;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	*ret_write = open(path, O_WRONLY | O_CLOEXEC);
-	if (*ret_write < 0) {
-		close(fd);
-		return -errno;
-	}
-	*ret_read = fd;
-	return 0;
+	return open(path, flags | O_CLOEXEC);
 }
 
-/* Our ends of what QEMU talks to go into *pc, its ends into `fds`, in the order of FD_... */
+/* Our ends of what QEMU talks to go into *pc, its ends into fds[FD_... - FD_STICK]. */
 static int open_ends(const struct qemu_machine *m, struct pc *pc, int *fds, struct err *e)
 {
 	int pair[2];
-	int r = nbd_serve_start(m->stick, &pc->server, &fds[FD_STICK - FD_STICK], e);
+	int r = nbd_serve_start(m->stick, &pc->server, &fds[0], e);
 
 	if (r < 0)
 		return r;
@@ -224,13 +217,23 @@ static int open_ends(const struct qemu_machine *m, struct pc *pc, int *fds, stru
 		*(i == FD_SERIAL ? &pc->serial : &pc->qmp.fd) = pair[0];
 		fds[i - FD_STICK] = pair[1];
 	}
-	r = open_screen(&pc->screen, &fds[FD_SCREEN - FD_STICK]);
-	return r < 0 ? fail(e, r, "memfd: %s", strerror(-r)) : 0;
+	pc->screen = memfd_create("livestick-screen", MFD_CLOEXEC);
+	if (pc->screen < 0)
+		return fail(e, -errno, "memfd: %s", strerror(errno));
+	fds[FD_SCREEN - FD_STICK] = open_again(pc->screen, O_WRONLY);
+	if (m->vars >= 0) {
+		fds[FD_VARS - FD_STICK] = open_again(m->vars, O_RDWR);
+		fds[FD_VARS_READ - FD_STICK] = open_again(m->vars, O_RDONLY);
+	}
+	for (int i = 0; i < (m->vars < 0 ? FD_VARS - FD_STICK : N_FDS); i++)
+		if (fds[i] < 0)
+			return fail(e, -EIO, "/proc/self/fd: files of QEMU's cannot be opened again");
+	return 0;
 }
 
 int qemu_start(const struct qemu_machine *m, struct pc *ret, struct err *e)
 {
-	int fds[] = { -1, -1, -1, -1, m->vars };
+	int fds[N_FDS] = { -1, -1, -1, -1, -1, -1 };
 	struct pc pc = { .child = { .pidfd = -1, .out = -1 }, .serial = -1, .qmp = { .fd = -1 }, .screen = -1 };
 	struct qemu_argv argv;
 	int r = open_ends(m, &pc, fds, e);
@@ -240,10 +243,10 @@ int qemu_start(const struct qemu_machine *m, struct pc *ret, struct err *e)
 		r = spawn_start(&(struct spawn){ .argv = (const char *const *)argv.arg,
 		                                 .package = "qemu-system-x86",
 		                                 .fds = fds,
-		                                 .n_fds = ARRAY_SIZE(fds) - (m->vars < 0),
+		                                 .n_fds = m->vars < 0 ? FD_VARS - FD_STICK : N_FDS,
 		                                 .keep = m->display ? keep : NULL },
 		                &pc.child, e);
-	for (size_t i = 0; i < ARRAY_SIZE(fds) - 1; i++)
+	for (int i = 0; i < N_FDS; i++)
 		util_close(&fds[i]);
 	pc.child.name = QEMU;
 	qemu_argv_free(&argv);
