@@ -124,7 +124,8 @@ static void add_machine(const struct qemu_machine *m, struct qemu_argv *a)
 	add_pair(a, "-m", "%lluM", (unsigned long long)(m->memory / MIB));
 	add(a, "-nodefaults");
 	add(a, "-no-user-config");
-	add(a, "-no-reboot");
+	if (!m->restarts)
+		add(a, "-no-reboot");
 	add_pair(a, "-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny");
 }
 
@@ -167,7 +168,7 @@ void qemu_argv(const struct qemu_machine *m, struct qemu_argv *ret)
 	add_pair(&a, "-vga", "std");
 	add_pair(&a, "-display", "%s", m->display ? m->display : "none");
 	if (m->display) {
-		add_pair(&a, "-name", "%s", m->window);
+		add_pair(&a, "-name", "livestick");
 		/* on the bus of the stick, else on one of its own */
 		if (m->stick->sector_size != 512)
 			add_pair(&a, "-device", "qemu-xhci");

@@ -52,11 +52,14 @@ struct qemu_machine {
 	int vars;             /* of qemu_open_vars() */
 	struct device *stick; /* the guest reads and writes it, in a thread of its own, until qemu_end() */
 	const char *display;  /* "gtk", "sdl"; NULL: none */
-	const char *window;   /* the window's title, without the user's words */
+	bool restarts;        /* the guest may restart the machine; else QEMU ends then */
 };
 
 /* How the guest gets the stick: a drive on USB 3, or with sectors of 4096 bytes one on PCI (OVMF reads no others). */
 #define QEMU_BUS(sector_size) ((sector_size) == 512 ? "USB" : "virtio")
+
+/* "gtk" or "sdl", what QEMU can do here; NULL: no window. -EINTR. */
+MUST_CHECK int qemu_find_display(const char *dir, const char **ret, struct err *e);
 
 struct pc {
 	struct child child;

@@ -128,6 +128,25 @@ int qemu_find(const char *dir, struct qemu *ret, struct err *e)
 	return 0;
 }
 
+int qemu_find_display(const char *dir, const char **ret, struct err *e)
+{
+	static const char *const argv[] = { "qemu-system-x86_64", "-display", "help", NULL };
+	static const char *const known[] = { "gtk", "sdl" };
+	AUTO_BUF struct buf output = { 0 };
+	int r = spawn_run(&(struct spawn){ .argv = argv, .package = "qemu-system-x86", .tmpdir = dir, .seconds = 30 },
+	                  &output, e);
+
+	*ret = NULL;
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(known) && !*ret; i++) {
+		char line[16];
+
+		snprintf(line, sizeof(line), "\n%s\n", known[i]);
+		if (strstr(output.s, line))
+			*ret = known[i];
+	}
+	return r;
+}
+
 void qemu_free(struct qemu *q)
 {
 	free(q->why_not);
