@@ -3,10 +3,9 @@
 
 /*
  * ECMA-48: ESC [ parameters, a letter; ESC ( one character; ESC ] up to BEL or ESC \; ESC and one character. Some
- * devices forget the end: none is longer than ESCAPE_MAX.
+ * devices forget the end: none is longer than `sequence` holds.
  */
 enum { TEXT, ESCAPE, CSI, CHARSET, OSC };
-#define ESCAPE_MAX 64
 
 #define LINE_SHOWN 160
 
@@ -16,25 +15,76 @@ static void start_line(struct console *c)
 		buf_adds(&c->text, "\n");
 }
 
+/*
+ * The cursor goes elsewhere, and what follows is another line; unless it goes to where it is, as SeaBIOS has it do in
+ * the middle of words, or further on in the same line.
+ */
+static void move_cursor(struct console *c)
+{
+	unsigned row = 1, col = 1;
+
+	/* without numbers it is the first place of all */
+	if (sscanf(c->sequence, "%u;%u", &row, &col) < 1)
+		row = col = 1;
+	if (row != c->row || col < c->col)
+		start_line(c);
+	else if (col > c->col)
+		buf_adds(&c->text, " ");
+	c->row = row;
+	c->col = col;
+}
+
+static void end_sequence(struct console *c, char byte)
+{
+	if (byte == 'H' || byte == 'f') {
+		move_cursor(c);
+	} else if (byte == 'J') {
+		start_line(c);
+		c->row = c->col = 0;
+	}
+}
+
 static void add_escape(struct console *c, char byte)
 {
 	int state = c->escape;
 
-	if (++c->escape_len > ESCAPE_MAX) {
-		c->escape = TEXT;
-	} else if (state == ESCAPE) {
-		c->escape_len = 0;
+	if (state == ESCAPE) {
+		c->sequence_len = 0;
+		c->sequence[0] = '\0';
 		c->escape = byte == '[' ? CSI : byte == ']' ? OSC : byte == '(' || byte == ')' ? CHARSET : TEXT;
 	} else if (state == CHARSET) {
 		c->escape = TEXT;
 	} else if (state == OSC) {
 		c->escape = byte == '\a' ? TEXT : byte == '\033' ? ESCAPE : OSC;
 	} else if (byte >= '@' && byte <= '~') {
-		/* The cursor goes elsewhere: what follows is no part of this line. */
-		if (byte == 'H' || byte == 'f' || byte == 'J')
-			start_line(c);
 		c->escape = TEXT;
+		end_sequence(c, byte);
+		return;
 	}
+	if (c->sequence_len + 1 == sizeof(c->sequence)) {
+		c->escape = TEXT;
+		return;
+	}
+	c->sequence[c->sequence_len++] = byte;
+	c->sequence[c->sequence_len] = '\0';
+	if (state == ESCAPE)
+		c->sequence_len = 0;
+}
+
+static void add_text(struct console *c, char byte)
+{
+	if (byte == '\n') {
+		c->row += c->row != 0;
+	} else if (byte == '\r') {
+		c->col = 1;
+		return;
+	} else if (byte == '\b') {
+		c->col -= c->col > 1;
+		return;
+	} else if (((u8)byte & 0xc0) != 0x80) {
+		c->col += c->col != 0; /* not for the rest of a character in UTF-8 */
+	}
+	buf_add(&c->text, &byte, 1);
 }
 
 static void forget_old(struct console *c)
@@ -49,14 +99,12 @@ static void forget_old(struct console *c)
 void console_add(struct console *c, const char *bytes, size_t len)
 {
 	for (size_t i = 0; i < len; i++) {
-		if (c->escape != TEXT) {
+		if (c->escape != TEXT)
 			add_escape(c, bytes[i]);
-		} else if (bytes[i] == '\033') {
+		else if (bytes[i] == '\033')
 			c->escape = ESCAPE;
-			c->escape_len = 0;
-		} else if (bytes[i] != '\0' && bytes[i] != '\r') {
-			buf_add(&c->text, &bytes[i], 1);
-		}
+		else if (bytes[i] != '\0')
+			add_text(c, bytes[i]);
 		if (c->text.len > CONSOLE_MAX)
 			forget_old(c);
 	}

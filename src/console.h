@@ -15,7 +15,9 @@ struct console {
 	struct buf text; /* without NULs, carriage returns and escape sequences; positions in it count from `dropped` */
 	u64 dropped;     /* bytes that were forgotten */
 	int escape;      /* inside which kind of sequence, see console.c */
-	size_t escape_len;
+	char sequence[65];
+	size_t sequence_len;
+	unsigned row, col; /* where the cursor is, from 1; 0: unknown */
 };
 
 /* Adds what came. */

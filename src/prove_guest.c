@@ -171,16 +171,10 @@ static int await_words(struct guest *g, const char *words, u64 since, unsigned s
 
 /* ---- signs of life and of death */
 
-/* What is said by what cannot go on. */
-static const struct {
+/* What is said by firmware and loaders that cannot go on; once a kernel runs, these words mean nothing. */
+static const struct sign {
 	const char *words, *means;
-} deaths[] = {
-	{ "Kernel panic - not syncing", "the kernel panicked" },
-	{ "\n(initramfs) ", "the initrd gave up and offers a shell" },
-	{ "\ndracut:/# ", "the initrd gave up and offers a shell" },
-	{ "\n[rootfs ]# ", "the initrd gave up and offers a shell" },
-	{ "Entering emergency mode", "the system came up in emergency mode" },
-	{ "You are in emergency mode", "the system came up in emergency mode" },
+} early_deaths[] = {
 	{ "grub rescue>", "GRUB did not find its files" },
 	{ "Verification failed: ", "Secure Boot refused a loader or kernel" },
 	{ "bad shim signature", "Secure Boot refused the kernel" },
@@ -192,13 +186,35 @@ static const struct {
 	{ "Boot error", "the boot sector could not load its loader" },
 	{ "Failed to load ldlinux", "SYSLINUX did not find its module" },
 	{ "Failed to load COM32 file", "SYSLINUX did not find a module" },
-	{ "Invalid or corrupt kernel image", "the kernel is none, or damaged" },
 	{ "No DEFAULT or UI configuration directive found", "SYSLINUX has no menu" },
+	{ "Booting kernel failed", "SYSLINUX could not start the kernel" },
+	{ "Invalid or corrupt kernel image", "the kernel is none, or damaged" },
 	{ "invalid magic number", "the kernel is none, or damaged" },
 	{ "you need to load the kernel first", "GRUB could not load the kernel" },
+};
+
+/* And by a kernel and its initrd. */
+static const struct sign deaths[] = {
+	{ "Kernel panic - not syncing", "the kernel panicked" },
 	{ "No working init found", "the kernel found no init" },
 	{ "Unable to find a medium containing a live file system", "the initrd did not find the stick" },
+	{ "\n(initramfs) ", "the initrd gave up and offers a shell" },
+	{ "\ndracut:/# ", "the initrd gave up and offers a shell" },
+	{ "\n[rootfs ]# ", "the initrd gave up and offers a shell" },
+	{ "Entering emergency mode", "the system came up in emergency mode" },
+	{ "You are in emergency mode", "the system came up in emergency mode" },
 };
+
+static bool find_sign(struct guest *g, const struct sign *sign, size_t n, const char *text)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (strstr(text, sign[i].words)) {
+			g->facts.why = xstrdup(sign[i].means);
+			return true;
+		}
+	}
+	return false;
+}
 
 static void take_kernel(struct guest *g, const char *text)
 {
@@ -219,13 +235,8 @@ static bool look_for_signs(struct guest *g)
 	g->facts.has_initrd = g->facts.has_initrd || strstr(text, "Run /init as init process");
 	g->facts.timer_broke = g->facts.timer_broke || strstr(text, "IO-APIC + timer doesn't work");
 	g->looked = console_end(&g->console);
-	for (size_t i = 0; i < ARRAY_SIZE(deaths); i++) {
-		if (strstr(text, deaths[i].words)) {
-			g->facts.why = xstrdup(deaths[i].means);
-			return true;
-		}
-	}
-	return false;
+	return (!g->facts.kernel && find_sign(g, early_deaths, ARRAY_SIZE(early_deaths), text)) ||
+	       find_sign(g, deaths, ARRAY_SIZE(deaths), text);
 }
 
 static void note_end(struct guest *g)

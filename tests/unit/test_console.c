@@ -33,6 +33,16 @@ TEST(a_moved_cursor_begins_a_line)
 	console_free(&c);
 }
 
+/* As SeaBIOS shows on its serial port what a loader writes on the screen, piece by piece. */
+TEST(a_cursor_that_goes_where_it_is_ends_nothing)
+{
+	struct console c = { 0 };
+
+	add(&c, "\033[25;1HPress [Tab] t\033[25;14Ho edit \xe2\x94\x80\xe2\x94\x80\033[25;24Hthere\033[1;1Htop");
+	CHECK_STR(console_since(&c, 0), "Press [Tab] to edit \xe2\x94\x80\xe2\x94\x80 there\ntop");
+	console_free(&c);
+}
+
 /* A sequence without end does not swallow what follows. */
 TEST(no_sequence_is_endless)
 {
