@@ -7,7 +7,6 @@
 #include <sys/stat.h>
 
 #include "bootinst/syslinux_format.h"
-
 #include "src/base/scratch.h"
 #include "src/base/spawn.h"
 
@@ -68,9 +67,9 @@ static int install_on_scratch(const char *dir, const char *image, struct err *e)
 	const char *const install[] = { "syslinux", "--install", image, NULL };
 	const char *const copy[] = { "mcopy", "-n", "-i", image, "::/ldlinux.sys", "::/ldlinux.c32", to.s, NULL };
 	const struct spawn step[] = {
-		{ format, "mtools", dir, 30 },
-		{ install, "syslinux", dir, 30 },
-		{ copy, "mtools", dir, 30 },
+		{ .argv = format, .package = "mtools", .tmpdir = dir, .seconds = 30 },
+		{ .argv = install, .package = "syslinux", .tmpdir = dir, .seconds = 30 },
+		{ .argv = copy, .package = "mtools", .tmpdir = dir, .seconds = 30 },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(step); i++)

@@ -162,7 +162,7 @@ static void add_note(struct answers *a, const char *fmt, ...)
 
 static int run_validator(const char *const *argv, struct buf *said, struct err *e)
 {
-	const struct spawn s = { argv, "pykickstart", NULL, 60 };
+	const struct spawn s = { .argv = argv, .package = "pykickstart", .seconds = 60 };
 
 	return spawn_run(&s, said, e);
 }

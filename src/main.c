@@ -9,7 +9,7 @@
 #include "src/verb.h"
 
 static const struct verb *const verbs[] = { &verb_list,    &verb_inspect,  &verb_create,
-	                                    &verb_upgrade, &verb_rollback, &verb_verify };
+	                                    &verb_upgrade, &verb_rollback, &verb_verify, &verb_boot };
 
 static int usage(struct err *e)
 {

@@ -27,7 +27,7 @@ struct verb {
 	size_t state_size; /* the verb's own state, zeroed before the first set() */
 };
 
-extern const struct verb verb_list, verb_inspect, verb_create, verb_upgrade, verb_rollback, verb_verify;
+extern const struct verb verb_list, verb_inspect, verb_create, verb_upgrade, verb_rollback, verb_verify, verb_boot;
 
 /* Parses options anywhere among the arguments, then runs. A mistake is classed EXIT_USAGE. */
 MUST_CHECK int verb_call(const struct verb *v, int argc, char **argv, struct err *e);

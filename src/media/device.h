@@ -4,8 +4,9 @@
  * start of the device; a device has no position. Ranges are checked here, in one place.
  *
  * What stands behind the seam: a block device or a plain file (device_open), memory (device_new_memory), a partition
- * of another device (device_new_window), another device as it would be after some writes (device_new_overlay), a file
- * inside a source (device_new_input), and for the tests a recorder and a device that fails (device_test.h).
+ * of another device (device_new_window), another device as it would be after some writes (device_new_overlay,
+ * device_new_scratch), a file inside a source (device_new_input), and for the tests a recorder and a device that fails
+ * (device_test.h).
  */
 #ifndef LIVESTICK_MEDIA_DEVICE_H
 #define LIVESTICK_MEDIA_DEVICE_H
@@ -72,6 +73,19 @@ int device_overlay_changes(struct device *d, int (*fn)(void *ctx, u64 off, const
 
 /* The bytes in this range count as changed then, whatever they are: somebody else wrote there. */
 MUST_CHECK int device_overlay_mark(struct device *d, u64 off, size_t len, struct err *e);
+
+/*
+ * The same for a guest that may write as much as it likes: what is written goes into a file without a name in `dir`, in
+ * blocks of 4 KiB.
+ */
+MUST_CHECK int device_new_scratch(struct device *under, const char *dir, struct device **ret, struct err *e);
+/* The last error of that file (a full file system), which whoever used the device took for one of the device; else 0.
+ */
+int device_scratch_failed(const struct device *d);
+/* How much of a range was written, in blocks; and each of these blocks, ascending. Stops at nonzero. */
+u64 device_scratch_written(const struct device *d, u64 off, u64 len);
+int device_scratch_each(struct device *d, u64 off, u64 len, int (*fn)(void *ctx, u64 off, const u8 *data, size_t len),
+                        void *ctx);
 
 /* `size` bytes of an input, for reading only. What the input refers to must outlive the device. */
 struct device *device_new_input(const char *name, struct input in, u64 size);

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/wait.h>
 #include <time.h>
 
 #include "src/base/progress.h"
@@ -206,6 +207,96 @@ TEST(an_interrupt_ends_it_and_other_signals_do_not)
 	CHECK(script("sleep 10", 20, NULL, &e) == -EINTR);
 	CHECK_STR(e.text, "sh: interrupted");
 	interrupted = 0;
+}
+
+/* ---- spawn_start() */
+
+static int start(const char *text, const int *fds, size_t n_fds, struct child *c, struct err *e)
+{
+	const char *const argv[] = { "sh", "-c", text, NULL };
+	static const char *const keep[] = { "LIVESTICK_KEPT", "LIVESTICK_NOT_SET", NULL };
+	const struct spawn s = { .argv = argv, .package = "dash", .fds = fds, .n_fds = n_fds, .keep = keep };
+
+	return spawn_start(&s, c, e);
+}
+
+static void await_end(struct child *c)
+{
+	for (int i = 0; i < 500 && !child_has_ended(c); i++) {
+		child_listen(c);
+		usleep(20000);
+	}
+	child_listen(c);
+}
+
+TEST(a_child_gets_the_descriptors_in_their_order)
+{
+	AUTO_FREE char *one = sandbox_path("one"), *two = sandbox_path("two");
+	AUTO_ERR struct err e = { 0 };
+	struct child c;
+	int fds[2];
+
+	CHECK_U64(sandbox_run("printf 1 >'%s'; printf 2 >'%s'", one, two), 0);
+	/* Once the second one has a smaller number than the first. */
+	for (int turn = 0; turn < 2; turn++) {
+		fds[turn] = open(turn ? two : one, O_RDONLY | O_CLOEXEC);
+		fds[!turn] = open(turn ? one : two, O_RDONLY | O_CLOEXEC);
+		setenv("LIVESTICK_KEPT", "kept", 1);
+		if (CHECK_OK(
+		        start("cat <&3; cat <&4; ls /proc/$$/fd | tr '\\n' ' '; echo $LIVESTICK_KEPT", fds, 2, &c, &e),
+		        &e)) {
+			await_end(&c);
+			CHECK_STR(c.output.s, "120 1 2 3 4 kept\n");
+			CHECK_OK(child_end(&c, &e), &e);
+			CHECK_OK(child_end(&c, &e), &e);
+		}
+		close(fds[0]);
+		close(fds[1]);
+	}
+}
+
+TEST(a_child_that_ends_badly_is_said_and_one_that_is_killed_is_not)
+{
+	AUTO_ERR struct err e = { 0 };
+	struct child c;
+
+	if (!CHECK_OK(start("echo why >&2; exit 4", NULL, 0, &c, &e), &e))
+		return;
+	await_end(&c);
+	CHECK(child_end(&c, &e) == -EIO);
+	CHECK_STR(e.text, "sh: ended with exit status 4: why");
+	err_clear(&e);
+	if (!CHECK_OK(start("sleep 60 & wait", NULL, 0, &c, &e), &e))
+		return;
+	CHECK(!child_has_ended(&c));
+	CHECK_OK(child_end(&c, &e), &e);
+}
+
+/* The one who started it is killed: so is the child. */
+TEST(a_child_does_not_outlive_us)
+{
+	AUTO_FREE char *pid_file = sandbox_path("child");
+	AUTO_ERR struct err e = { 0 };
+	struct child c;
+	pid_t us;
+
+	if (sandbox_run("command -v setpriv >/dev/null") != 0)
+		test_skip("setpriv is not installed");
+	us = fork();
+	if (us == 0) {
+		AUTO_BUF struct buf text = { 0 };
+
+		buf_addf(&text, "echo $$ >'%s'; exec sleep 60", pid_file);
+		if (start(text.s, NULL, 0, &c, &e) == 0)
+			pause();
+		_exit(1);
+	}
+	for (int i = 0; i < 500 && sandbox_run("test -s '%s'", pid_file) != 0; i++)
+		usleep(20000);
+	kill(us, SIGKILL);
+	waitpid(us, NULL, 0);
+	usleep(200000);
+	CHECK(sandbox_run("p=$(cat '%s'); test ! -d /proc/$p || grep -q '^State:.Z' /proc/$p/status", pid_file) == 0);
 }
 
 int main(int argc, char **argv)
