@@ -13,6 +13,7 @@ struct target_request {
 	const char *source; /* what must not lie on it; NULL: nothing */
 	bool allow_fixed;   /* a drive that is not removable may be written */
 	bool writable;
+	bool any; /* also a damaged stick, or one that livestick did not make: `boot` may be NULL then */
 	/* Called once, when all is open, before what is on the stick is read: what nothing of the rest needs may be
 	 * given up. NULL: nothing is. */
 	void (*settled)(void *ctx);
@@ -25,7 +26,8 @@ struct target {
 	struct stick stick;
 };
 
-/* Everything that is not a sound stick of livestick's is refused (EXIT_REFUSED). Ended with target_free(). */
+/* Unless `any`, everything that is not a sound stick of livestick's is refused (EXIT_REFUSED). Ended with
+ * target_free(). */
 MUST_CHECK int target_open(const struct target_request *q, struct target *ret, struct err *e);
 void target_free(struct target *t);
 

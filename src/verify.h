@@ -1,18 +1,25 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * What is known of a stick after all of it has been looked at: its structure (verify_structure.h), its contents
- * (verify_content.h). The stick is opened for reading only.
+ * What is known of a stick after all of it has been looked at, in this order: its structure (verify_structure.h), its
+ * size if that is asked for (capacity.h), its contents (verify_content.h), and if that is asked for whether it starts
+ * and keeps what was saved (prove.h). Nothing is written to the stick, but for the probe of its size.
  */
 #ifndef LIVESTICK_VERIFY_H
 #define LIVESTICK_VERIFY_H
 
-#include "src/base/checks.h"
-#include "src/base/progress.h"
+#include "src/prove.h"
+#include "src/target.h"
 
 struct verify_request {
-	const char *target;
-	const char *source; /* compare with it, not with the manifests; NULL */
+	struct target_request target; /* opened for writing only with `capacity` */
+	const char *source;           /* compare with it, not with the manifests; NULL */
+	bool capacity;                /* probe its size: guarded and opened exclusively, as for a change */
+	bool boots;                   /* start it, as `prove` says */
+	struct prove_request prove;
 	struct progress *progress;
+	/* Called once, when no program has to be started any more and all is open: not at all with `boots`. */
+	void (*settled)(void *ctx);
+	void *settled_ctx;
 };
 
 /*

@@ -242,6 +242,16 @@ static void check_level(const struct device *d, struct checks *c)
 		           "not from the medium");
 }
 
+static int check_other(const struct verify_content_request *q, struct checks *c, struct err *e)
+{
+	if (q->medium && q->source)
+		return verify_source_trees(q->medium, q->source, q->progress, c, e);
+	if (q->medium)
+		return verify_own_sums(q->medium, q->progress, c, e);
+	checks_add(c, "content", CHECK_UNKNOWN, "no live system can be read from it: %s", q->why_no_medium);
+	return 0;
+}
+
 int verify_content(struct device *d, const struct stick *s, const struct verify_content_request *q, struct checks *c,
                    struct err *e)
 {
@@ -253,7 +263,7 @@ int verify_content(struct device *d, const struct stick *s, const struct verify_
 		return 0;
 	}
 	if (!s->is_ours)
-		return verify_source_other(q->target, q->source, q->progress, c, e);
+		return check_other(q, c, e);
 	r = check_ours(d, s, q, c, e);
 	if (r == 0)
 		check_level(d, c);

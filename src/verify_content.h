@@ -20,15 +20,17 @@
 
 #include "src/base/checks.h"
 #include "src/base/progress.h"
+#include "src/source/source.h"
 #include "src/stick.h"
 
 struct verify_content_request {
-	const char *target; /* its path */
-	const char *source; /* NULL: none to compare with */
+	struct source *source;     /* NULL: none to compare with */
+	struct source *medium;     /* the stick itself as a medium, if it is not ours; NULL: it cannot be read */
+	const char *why_no_medium; /* as one */
 	struct progress *progress;
 };
 
-/* `d` is the whole stick. Fails with -EINTR, or when the source cannot be used. */
+/* `d` is the whole stick. Nothing is opened. Fails with -EINTR, or when the source cannot be read. */
 MUST_CHECK int verify_content(struct device *d, const struct stick *s, const struct verify_content_request *q,
                               struct checks *c, struct err *e);
 

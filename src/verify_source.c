@@ -4,7 +4,6 @@
 #include <errno.h>
 
 #include "src/content.h"
-#include "src/open.h"
 #include "src/plan.h"
 #include "src/source/sums.h"
 
@@ -97,17 +96,13 @@ static int compare(struct device *boot, const struct manifest *wanted, const cha
 	return r;
 }
 
-int verify_source_ours(struct device *boot, const struct stick *s, const char *path, struct progress *progress,
+int verify_source_ours(struct device *boot, const struct stick *s, struct source *source, struct progress *progress,
                        struct checks *c, struct err *e)
 {
-	AUTO_SOURCE struct source *source = NULL;
+	const struct manifest *slot = choose_slot(s, source);
 	struct manifest wanted = { 0 };
-	const struct manifest *slot;
-	int r = open_source(path, &source, e);
+	int r;
 
-	if (r < 0)
-		return r;
-	slot = choose_slot(s, source);
 	if (!slot) {
 		checks_add(c, "source", CHECK_BAD, "there is no system on the stick to compare");
 		return 0;
@@ -117,7 +112,7 @@ int verify_source_ours(struct device *boot, const struct stick *s, const char *p
 	r = expect(&wanted, source, progress, c, e);
 	progress_end(progress);
 	if (r == 0)
-		r = compare(boot, &wanted, path, progress, c, e);
+		r = compare(boot, &wanted, source->path, progress, c, e);
 	manifest_free(&wanted);
 	return r;
 }
@@ -193,33 +188,30 @@ static int add_size(void *ctx, const struct node *n)
 	return 0;
 }
 
-static int compare_trees(const struct source *stick, const char *path, struct progress *p, struct checks *c,
-                         struct err *e)
+int verify_source_trees(struct source *stick, struct source *source, struct progress *p, struct checks *c,
+                        struct err *e)
 {
-	AUTO_SOURCE struct source *source = NULL;
 	AUTO_FREE u8 *mem = xcalloc(2, MIB);
 	AUTO_BUF struct buf good = { 0 };
 	struct comparison x = { stick, p, c, mem, mem + MIB, 0, 0, e };
 	size_t bad = checks_count(c, CHECK_BAD);
 	u64 bytes = 0;
-	int r = open_source(path, &source, e);
+	int r;
 
-	if (r < 0)
-		return r;
 	source_each(source, add_size, &bytes);
 	progress_begin(p, "compare", bytes);
 	r = source_each(source, compare_node, &x);
 	progress_end(p);
 	if (r < 0)
-		return r == -EINTR ? r : fail_source(e, r, "%s", path);
+		return r == -EINTR ? r : fail_source(e, r, "%s", source->path);
 	buf_addf(&good, "%llu files, ", (unsigned long long)x.files);
 	buf_add_size(&good, x.bytes);
 	if (checks_count(c, CHECK_BAD) == bad)
-		checks_add(c, "source", CHECK_OK, "%s, are those of %s", good.s, path);
+		checks_add(c, "source", CHECK_OK, "%s, are those of %s", good.s, source->path);
 	return 0;
 }
 
-static int check_own_sums(struct source *stick, struct progress *p, struct checks *c, struct err *e)
+int verify_own_sums(struct source *stick, struct progress *p, struct checks *c, struct err *e)
 {
 	AUTO_SUMS struct sums *sums = NULL;
 	AUTO_BUF struct buf good = { 0 };
@@ -238,20 +230,4 @@ static int check_own_sums(struct source *stick, struct progress *p, struct check
 		buf_adds(&good, " are as the checksums on the medium say (read with the kernel's cache)");
 	}
 	return checks_add_result(c, "content", r, false, good.s, e);
-}
-
-int verify_source_other(const char *target, const char *source, struct progress *progress, struct checks *c,
-                        struct err *e)
-{
-	AUTO_ERR struct err why = { 0 };
-	AUTO_SOURCE struct source *stick = NULL;
-	int r = open_source(target, &stick, &why);
-
-	if (r == -EINTR)
-		return fail(e, r, "interrupted");
-	if (r < 0) {
-		checks_add(c, "content", CHECK_UNKNOWN, "no live system can be read from it: %s", why.text);
-		return 0;
-	}
-	return source ? compare_trees(stick, source, progress, c, e) : check_own_sums(stick, progress, c, e);
 }

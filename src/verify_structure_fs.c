@@ -16,8 +16,8 @@
 /* The lines in which a judge counts its steps, or asks what nobody answers. */
 static bool is_finding(const char *line, size_t len)
 {
-	static const char *const other[] = { "e2fsck ", "fsck.fat ", "Pass ",    "Checking ", "Fix? no", "Recreate",
-		                             "Clear? ",  "Salvage? ", "Ignore error? " };
+	static const char *const other[] = { "e2fsck ",  "fsck.fat ", "Pass ",     "Checking ",     "Fix? no",
+		                             "Recreate", "Clear? ",   "Salvage? ", "Ignore error? " };
 
 	for (size_t i = 0; i < ARRAY_SIZE(other); i++)
 		if (strncmp(line, other[i], strlen(other[i])) == 0)
@@ -170,8 +170,8 @@ static void add_id(struct look *l, struct place *p)
 
 static bool is_fat_type(const struct scan_part *part)
 {
-	static const char *const fat[] = { "0x01", "0x04", "0x06", "0x0b", "0x0c", "0x0e", "0xef",
-		                           "c12a7328-f81f-11d2-ba4b-00a0c93ec93b" };
+	static const char *const fat[] = { "0x01", "0x04", "0x06", "0x0b",
+		                           "0x0c", "0x0e", "0xef", "c12a7328-f81f-11d2-ba4b-00a0c93ec93b" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(fat); i++)
 		if (strcmp(part->type, fat[i]) == 0)
