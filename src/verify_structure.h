@@ -30,10 +30,10 @@
  *	menu-same           BIOS and UEFI show the same entries (sticks of ours)
  *	menu-switch         switch.cfg: one sector, names a slot and an entry that are there (sticks of ours)
  *	menu-stub           what GRUB finds first leads to the stick's menu (sticks of ours)
- *	data                the persistence partition is there, with the label that the system looks for (sticks of ours)
- *	data-files          and holds what the family needs to find its changes (sticks of ours)
- *	efi-program         EFI/BOOT/BOOTX64.EFI and its like are programs for their machine
- *	secure-boot         what PCs with Secure Boot will say: for information, never bad
+ *	data                the persistence partition is there, with the label that the system looks for (sticks of
+ *ours) data-files          and holds what the family needs to find its changes (sticks of ours) efi-program
+ *EFI/BOOT/BOOTX64.EFI and its like are programs for their machine secure-boot         what PCs with Secure Boot will
+ *say: for information, never bad
  */
 #ifndef LIVESTICK_VERIFY_STRUCTURE_H
 #define LIVESTICK_VERIFY_STRUCTURE_H

@@ -48,11 +48,12 @@ static void add_label(struct look *l, const struct family *f)
 		checks_add(l->c, "data", CHECK_OK, "DATA is there, with the label \"%s\"", have);
 	else if (matters)
 		checks_add(l->c, "data", CHECK_BAD,
-		           "DATA has the label \"%s\", and the system looks for \"%s\": nothing will be kept", have, want);
+		           "DATA has the label \"%s\", and the system looks for \"%s\": nothing will be kept", have,
+		           want);
 	else
 		checks_add(l->c, "data", CHECK_OK,
-		           "DATA has the label \"%s\" instead of \"%s\", by which the system does not look for it", have,
-		           want);
+		           "DATA has the label \"%s\" instead of \"%s\", by which the system does not look for it",
+		           have, want);
 }
 
 /* ---- what it holds */
@@ -62,8 +63,8 @@ struct boot_source {
 	struct place *p;
 };
 
-static int list_boot(void *ctx, int (*add)(void *source, const struct source_listed *entry, struct err *e), void *source,
-                     struct err *e)
+static int list_boot(void *ctx, int (*add)(void *source, const struct source_listed *entry, struct err *e),
+                     void *source, struct err *e)
 {
 	const struct place *p = ((struct boot_source *)ctx)->p;
 	int r = 0;
@@ -72,7 +73,9 @@ static int list_boot(void *ctx, int (*add)(void *source, const struct source_lis
 		const struct path_entry *x = &p->list.entry[i];
 		const struct source_listed entry = {
 			.path = x->path,
-			.type = x->is_dir ? NODE_DIR : x->is_file ? NODE_FILE : NODE_SYMLINK,
+			.type = x->is_dir    ? NODE_DIR
+			        : x->is_file ? NODE_FILE
+			                     : NODE_SYMLINK,
 			.size = x->size,
 			.place = x->place,
 		};
@@ -131,8 +134,9 @@ static int read_initrds(struct system *x, const struct menu_entry *entry, const 
 	for (size_t i = 0; i < entry->n_initrds; i++) {
 		const struct node *n = source_find(x->source, entry->initrds[i]);
 		struct initrd *rd = NULL;
-		int r = n && n->type == NODE_FILE ? initrd_open(node_input(n), n->size, entry->initrds[i], f->texts, &rd, e)
-		                                  : fail(e, -ENOENT, "%s: is missing", entry->initrds[i]);
+		int r = n && n->type == NODE_FILE
+		            ? initrd_open(node_input(n), n->size, entry->initrds[i], f->texts, &rd, e)
+		            : fail(e, -ENOENT, "%s: is missing", entry->initrds[i]);
 
 		if (r < 0)
 			return r;
@@ -175,7 +179,8 @@ static int read_system(struct look *l, const struct family *f, struct system *x,
 static bool is_renamed(const struct look *l, const struct family *f)
 {
 	for (size_t i = 0; f->data_renamed && i < l->data->list.n; i++)
-		if (l->data->list.entry[i].is_file && fnmatch(f->data_renamed, l->data->list.entry[i].path, FNM_PATHNAME) == 0)
+		if (l->data->list.entry[i].is_file &&
+		    fnmatch(f->data_renamed, l->data->list.entry[i].path, FNM_PATHNAME) == 0)
 			return true;
 	return false;
 }
@@ -256,7 +261,7 @@ static int add_files(struct look *l, const struct family *f, struct err *e)
 		return 0;
 	}
 	r = check_files(l, f, &unknown, e);
-	buf_addf(&good, "DATA has what a %s system needs to keep its changes", f->name);
+	buf_addf(&good, "DATA has what a system of the family %s needs to keep its changes", f->name);
 	return checks_add_result(l->c, "data-files", r, unknown, good.s, e);
 }
 

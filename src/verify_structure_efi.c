@@ -38,7 +38,8 @@ static int check_program(struct look *l, size_t i, struct err *e)
 	int r = load_image(l->esp, programs[i].path, PROGRAM_MAX, &img, e);
 
 	if (r == 0 && img.machine != programs[i].machine)
-		r = fail(e, -EUCLEAN, "%s: is a program for another machine than %s", programs[i].path, programs[i].name);
+		r = fail(e, -EUCLEAN, "%s: is a program for another machine than %s", programs[i].path,
+		         programs[i].name);
 	if (r == 0 && img.kind == EFI_SHIM && !path_list_find(&l->esp->list, programs[i].second))
 		r = fail(e, -EUCLEAN, "%s: is a shim, and %s, which it starts, is missing", programs[i].path,
 		         programs[i].second);

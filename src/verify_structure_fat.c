@@ -10,7 +10,8 @@
 
 #define PIECE MIB
 
-#define DIRTY_FAT32 65 /* byte of the boot sector, bit 0: the kernel sets it while the volume is mounted for writing */
+#define DIRTY_FAT32 65 /* byte of the boot sector, bit 0: the kernel sets it while the volume is mounted for writing   \
+	                */
 #define DIRTY_FAT16 37
 #define UNKNOWN     0xffffffff
 
@@ -46,7 +47,8 @@ static int check_fields(const struct fat_look *k, struct err *e)
 		return fail(e, -EUCLEAN, "has a version or mark that no FAT32 has");
 	if (!ours)
 		return 0;
-	if (k->facts.bits != 32 || k->facts.n_fats != 2 || get_le16(b + 40) != 0 || k->sector_size != k->l->d->sector_size)
+	if (k->facts.bits != 32 || k->facts.n_fats != 2 || get_le16(b + 40) != 0 ||
+	    k->sector_size != k->l->d->sector_size)
 		return fail(e, -EUCLEAN, "is not of a FAT32 that livestick makes");
 	if (hidden != k->p->part->start)
 		return fail(e, -EUCLEAN, "says that the partition begins at byte %llu, and it begins at %llu",
@@ -101,8 +103,8 @@ static int add_backup(struct fat_look *k, struct err *e)
 	if (differs < 0)
 		checks_add(k->l->c, "boot-sector-backup", CHECK_OK, "%s: sector %u is the same", role, at);
 	else if (!k->l->s->is_ours && is_in_code(differs) && memcmp(k->b + 11, copy + 11, 54) == 0)
-		checks_add(k->l->c, "boot-sector-backup", CHECK_OK, "%s: sector %u is the same but for the loader's code",
-		           role, at);
+		checks_add(k->l->c, "boot-sector-backup", CHECK_OK,
+		           "%s: sector %u is the same but for the loader's code", role, at);
 	else
 		checks_add(k->l->c, "boot-sector-backup", CHECK_BAD,
 		           "%s: sector %u is not as the boot sector, byte %d is %02x there and %02x here", role, at,
@@ -166,8 +168,9 @@ static int add_tables(struct fat_look *k, struct err *e)
 		checks_add(k->l->c, "fat-copies", CHECK_OK,
 		           "%s: are not the same, as an upgrade that was cut leaves them", k->p->role);
 	else
-		checks_add(k->l->c, "fat-copies", CHECK_BAD, "%s: number %u differs from the first in byte %llu (cluster %llu)",
-		           k->p->role, number, (unsigned long long)at, (unsigned long long)(at * 8 / k->facts.bits));
+		checks_add(k->l->c, "fat-copies", CHECK_BAD,
+		           "%s: number %u differs from the first in byte %llu (cluster %llu)", k->p->role, number,
+		           (unsigned long long)at, (unsigned long long)(at * 8 / k->facts.bits));
 	return 0;
 }
 
@@ -294,7 +297,8 @@ static void add_no_fat(struct fat_look *k, const struct err *why)
 	struct device *window = k->p->window;
 	const u32 ss = window->sector_size;
 	u8 copy[512] = { 0 };
-	bool has_copy = window->size > 7 * (u64)ss && device_read(window, 6 * (u64)ss, copy, sizeof(copy), &ignored) == 0 &&
+	bool has_copy = window->size > 7 * (u64)ss &&
+	                device_read(window, 6 * (u64)ss, copy, sizeof(copy), &ignored) == 0 &&
 	                get_le16(copy + 510) == 0xaa55 && get_le16(copy + 11) == ss;
 
 	checks_add(k->l->c, "boot-sector", CHECK_BAD, "%s%s", why->text,

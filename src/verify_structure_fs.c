@@ -16,8 +16,8 @@
 /* The lines in which a judge counts its steps, or asks what nobody answers. */
 static bool is_finding(const char *line, size_t len)
 {
-	static const char *const other[] = { "e2fsck ", "fsck.fat ", "Pass ",    "Checking ", "Fix? no", "Recreate",
-		                             "Clear? ",  "Salvage? ", "Ignore error? " };
+	static const char *const other[] = { "e2fsck ",  "fsck.fat ", "Pass ",     "Checking ",     "Fix? no",
+		                             "Recreate", "Clear? ",   "Salvage? ", "Ignore error? " };
 
 	for (size_t i = 0; i < ARRAY_SIZE(other); i++)
 		if (strncmp(line, other[i], strlen(other[i])) == 0)
@@ -49,12 +49,15 @@ int fs_judge(const char *const argv[], const char *package, struct buf *ret_find
 	AUTO_BUF struct buf output = { 0 };
 	int r = spawn_run(&s, &output, e);
 
+	/* e2fsck -n ends with 0 also where it was told no, and where it passed over a checksum. */
+	if (r == 0 && !strstr(output.s, "? no\n") && !strstr(output.s, "IGNORED"))
+		return 0;
 	/* Another exit status is what it has found, killed by a signal is not. */
-	if (r != -EIO || !strstr(e->text, "ended with exit status"))
+	if (r < 0 && (r != -EIO || !strstr(e->text, "ended with exit status")))
 		return r;
 	fs_findings(&output, ret_findings);
 	if (ret_findings->len == 0)
-		buf_adds(ret_findings, e->text);
+		buf_adds(ret_findings, e->text ? e->text : "something that it does not name");
 	err_clear(e);
 	return 1;
 }
@@ -163,15 +166,18 @@ static void add_id(struct look *l, struct place *p)
 		return;
 	if (strcasecmp(want, p->part->fs_uuid) == 0)
 		checks_add(l->c, "fs-id", CHECK_OK, "%s: has the UUID %s", p->role, want);
+	else if (!*p->part->fs_uuid)
+		checks_add(l->c, "fs-id", CHECK_BAD,
+		           "%s: libblkid finds no file system in it, so nobody finds it by %s", p->role, want);
 	else
 		checks_add(l->c, "fs-id", CHECK_BAD, "%s: has the UUID %s, and the manifest says %s", p->role,
-		           *p->part->fs_uuid ? p->part->fs_uuid : "(none)", want);
+		           p->part->fs_uuid, want);
 }
 
 static bool is_fat_type(const struct scan_part *part)
 {
-	static const char *const fat[] = { "0x01", "0x04", "0x06", "0x0b", "0x0c", "0x0e", "0xef",
-		                           "c12a7328-f81f-11d2-ba4b-00a0c93ec93b" };
+	static const char *const fat[] = { "0x01", "0x04", "0x06", "0x0b",
+		                           "0x0c", "0x0e", "0xef", "c12a7328-f81f-11d2-ba4b-00a0c93ec93b" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(fat); i++)
 		if (strcmp(part->type, fat[i]) == 0)

@@ -69,9 +69,10 @@ static int check_map(struct look *l, const struct loader *x, struct err *e)
 			return fail(e, -EUCLEAN, "%s: sector %zu of it lies nowhere", x->file->path, i);
 		if (real == x->map.sector[i])
 			continue;
-		return fail(e, -EUCLEAN, "%s to sector %llu of the partition for sector %zu of %s, which is in sector %llu",
-		            i == 0 ? "the boot sector leads" : "its map leads",
-		            (unsigned long long)x->map.sector[i], i, x->file->path, (unsigned long long)real);
+		return fail(e, -EUCLEAN,
+		            "%s to sector %llu of the partition for sector %zu of %s, which is in sector %llu",
+		            i == 0 ? "the boot sector leads" : "its map leads", (unsigned long long)x->map.sector[i], i,
+		            x->file->path, (unsigned long long)real);
 	}
 	if (l->s->is_ours && strcmp(x->map.dir, STICK_DIR) != 0)
 		return fail(e, -EUCLEAN, "%s: looks for its files in \"%s\"", x->file->path, x->map.dir);
@@ -129,8 +130,7 @@ static void add_code(struct look *l, const struct loader *x)
 		checks_add(l->c, "boot-sector", CHECK_BAD, "%s", why.text);
 	else
 		checks_add(l->c, "boot-sector", CHECK_OK, "BOOT: the loader's code in it is %s",
-		           manifest_get(&l->s->manifest, "boot-sector-code") ? "what was written"
-		                                                            : "not on record");
+		           manifest_get(&l->s->manifest, "boot-sector-code") ? "what was written" : "not on record");
 }
 
 /* ---- modules */

@@ -235,7 +235,9 @@ static int check_sector(struct look *l, struct err *e)
 		return fail(e, -EUCLEAN, "is missing");
 	if (file->size != MENU_SWITCH_SIZE)
 		return fail(e, -EUCLEAN, "has %llu bytes, not %d", (unsigned long long)file->size, MENU_SWITCH_SIZE);
-	const struct reader_entry entry = { .path = file->path, .size = file->size, .place = file->place, .is_file = true };
+	const struct reader_entry entry = {
+		.path = file->path, .size = file->size, .place = file->place, .is_file = true
+	};
 
 	r = reader_where(l->boot->reader, &entry, 0, &off, &len, e);
 	if (r == 0 && (off % MENU_SWITCH_SIZE || len < MENU_SWITCH_SIZE))
@@ -272,7 +274,8 @@ static void add_switch(const struct our_menus *m)
 	if (check_switch(m, &why) < 0)
 		checks_add(m->l->c, "menu-switch", CHECK_BAD, SWITCH_CFG ": %s", why.text);
 	else
-		checks_add(m->l->c, "menu-switch", CHECK_OK, "one sector; %s of slot %c starts", w->default_id, w->slot);
+		checks_add(m->l->c, "menu-switch", CHECK_OK, "one sector; %s of slot %c starts", w->default_id,
+		           w->slot);
 }
 
 /* ---- what GRUB finds first */

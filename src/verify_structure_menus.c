@@ -207,9 +207,10 @@ static void add_seen(struct look *l, const struct seen *s)
 		checks_add(l->c, "menu-files", CHECK_UNKNOWN, "%s has no menu at a place where live media keep theirs",
 		           l->boot->role);
 	else if (s->complete == 0 || s->default_incomplete)
-		checks_add(l->c, "menu-files", CHECK_BAD, "%s: %s not there", s->default_incomplete
-		           ? "the entry that starts by itself names what is not on the stick"
-		           : "no entry of the menu has its files", s->missing.s);
+		checks_add(l->c, "menu-files", CHECK_BAD, "%s: %s not there",
+		           s->default_incomplete ? "the entry that starts by itself names what is not on the stick"
+		                                 : "no entry of the menu has its files",
+		           s->missing.s);
 	else if (s->complete < s->entries)
 		checks_add(l->c, "menu-files", CHECK_UNKNOWN,
 		           "%zu of %zu entries have their files; not on the stick, and perhaps meant for another: %s",

@@ -38,10 +38,11 @@ struct look {
 	struct device *d;
 	const struct stick *s;
 	struct checks *c;
-	struct view view;                /* as libfdisk reads it */
-	bool is_hybrid;                  /* an ISO image was copied onto it */
-	bool is_unfinished;              /* an upgrade was cut off */
-	bool mbr_is_syslinux;            /* the code in sector 0 starts the active partition, or tells so */
+	struct view view;     /* as libfdisk reads it */
+	bool is_hybrid;       /* an ISO image was copied onto it */
+	bool is_one_volume;   /* there is no table: one file system fills the device */
+	bool is_unfinished;   /* an upgrade was cut off */
+	bool mbr_is_syslinux; /* the code in sector 0 starts the active partition, or tells so */
 	struct place place[PLACES_MAX];
 	size_t n_places;
 	struct place *boot, *esp, *data; /* in `place`; NULL: there is none. Without an ESP of its own, esp is boot */
@@ -49,8 +50,8 @@ struct look {
 };
 
 /* Each adds its checks; failures are those of verify_structure(). In this order. */
-MUST_CHECK int look_table(struct look *l, struct err *e);     /* fills view */
-MUST_CHECK int look_boot_code(struct look *l, struct err *e); /* fills mbr_is_syslinux */
+MUST_CHECK int look_table(struct look *l, struct err *e);               /* fills view */
+MUST_CHECK int look_boot_code(struct look *l, struct err *e);           /* fills mbr_is_syslinux */
 MUST_CHECK int look_fs(struct look *l, struct place *p, struct err *e); /* fills the place */
 MUST_CHECK int look_loader(struct look *l, struct err *e);
 MUST_CHECK int look_menus(struct look *l, struct err *e);
