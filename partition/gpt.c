@@ -23,7 +23,6 @@
 
 #define ENTRIES_MAX MIB /* bytes; more than any program makes */
 
-
 void gpt_report_free(struct gpt_report *g)
 {
 	free(g->header);
@@ -66,11 +65,13 @@ static char *judge_header(struct device *d, u8 *b, u64 lba)
 		                (unsigned long long)get_le64(b + MY_LBA), (unsigned long long)lba);
 	if (entry < 128 || (entry & (entry - 1)) || !n || bytes > ENTRIES_MAX)
 		return sentence("%llu entries of %u bytes make no sense", (unsigned long long)n, entry);
-	if (get_le64(b + ENTRIES_LBA) >= sectors || div_round_up(bytes, d->sector_size) > sectors - get_le64(b + ENTRIES_LBA))
+	if (get_le64(b + ENTRIES_LBA) >= sectors ||
+	    div_round_up(bytes, d->sector_size) > sectors - get_le64(b + ENTRIES_LBA))
 		return sentence("the entries lie outside of the device");
 	if (get_le64(b + FIRST_LBA) > get_le64(b + LAST_LBA) || get_le64(b + LAST_LBA) >= sectors)
 		return sentence("the room for partitions (sectors %llu to %llu) reaches outside of the device",
-		                (unsigned long long)get_le64(b + FIRST_LBA), (unsigned long long)get_le64(b + LAST_LBA));
+		                (unsigned long long)get_le64(b + FIRST_LBA),
+		                (unsigned long long)get_le64(b + LAST_LBA));
 	return NULL;
 }
 
@@ -126,8 +127,8 @@ static int check_backup(struct device *d, const u8 *first, struct gpt_report *g,
 	if (!g->header && get_le64(first + OTHER_LBA) != last)
 		at = get_le64(first + OTHER_LBA);
 	if (at > last) {
-		g->backup = sentence("the device ends before it: %llu sectors are missing",
-		                     (unsigned long long)(at - last));
+		g->backup =
+		    sentence("the device ends before it: %llu sectors are missing", (unsigned long long)(at - last));
 		return 0;
 	}
 	r = check_one(d, at, b, &g->backup, e);

@@ -28,16 +28,16 @@ struct view_part *view_add(struct view *v)
 
 void view_remark(struct view *v, const char *text)
 {
+	AUTO_BUF struct buf line = { 0 };
 	size_t len = strlen(text);
 
-	if (v->remarks.len > REMARKS_MAX)
-		return;
 	while (len && isspace((unsigned char)text[len - 1]))
 		len--;
-	if (v->remarks.len)
-		buf_adds(&v->remarks, "; ");
 	for (size_t i = 0; i < len; i++)
-		buf_add(&v->remarks, isspace((unsigned char)text[i]) ? " " : text + i, 1);
+		buf_add(&line, isspace((unsigned char)text[i]) ? " " : text + i, 1);
+	if (line.len == 0 || v->remarks.len > REMARKS_MAX || (v->remarks.len && strstr(v->remarks.s, line.s)))
+		return;
+	buf_addf(&v->remarks, "%s%s", v->remarks.len ? "; " : "", line.s);
 }
 
 void view_free(struct view *v)
@@ -74,7 +74,8 @@ static int differs(const struct view_part *a, const char *a_name, const struct v
 		return fail(e, -EUCLEAN, "partition %u: is to be started by a BIOS for %s, not for %s", a->number,
 		            a->active ? a_name : b_name, a->active ? b_name : a_name);
 	if (a->esp != b->esp || a->lba != b->lba)
-		return fail(e, -EUCLEAN, "partition %u: has another type for %s than for %s", a->number, a_name, b_name);
+		return fail(e, -EUCLEAN, "partition %u: has another type for %s than for %s", a->number, a_name,
+		            b_name);
 	if (strcmp(a->name, b->name) != 0)
 		return fail(e, -EUCLEAN, "partition %u: is called \"%s\" by %s, \"%s\" by %s", a->number, a->name,
 		            a_name, b->name, b_name);
@@ -111,7 +112,9 @@ static int ask(struct fdisk_context *cxt, struct fdisk_ask *a, void *data)
 	switch (fdisk_ask_get_type(a)) {
 	case FDISK_ASKTYPE_WARN:
 	case FDISK_ASKTYPE_WARNX:
-		view_remark(data, fdisk_ask_print_get_mesg(a));
+		/* Not the line that only counts. */
+		if (!strstr(fdisk_ask_print_get_mesg(a), " detected."))
+			view_remark(data, fdisk_ask_print_get_mesg(a));
 		return 0;
 	case FDISK_ASKTYPE_INFO:
 		return 0;

@@ -21,8 +21,8 @@ struct view_part {
 };
 
 struct view {
-	char *kind; /* "dos", "gpt"; others as the library calls them; "": no table */
-	char *id;   /* "0xdeadbeef", a GUID in lower case; by libparted "" */
+	char *kind;             /* "dos", "gpt"; others as the library calls them; "": no table */
+	char *id;               /* "0xdeadbeef", a GUID in lower case; by libparted "" */
 	struct view_part *part; /* in the order of their numbers */
 	size_t n, cap;
 	struct buf remarks; /* what the library found wrong, sentences with "; " between; empty: nothing */
@@ -34,7 +34,7 @@ void view_free(struct view *v);
 
 /* For the readers: a new part, its texts "". */
 struct view_part *view_add(struct view *v);
-/* For the readers: adds to `remarks`, line feeds become blanks. */
+/* For the readers: adds to `remarks` what is not there yet; line feeds become blanks. */
 void view_remark(struct view *v, const char *text);
 
 /* 0, or -EUCLEAN and where they do not tell the same. `a_name` and `b_name` are who told it. */

@@ -88,10 +88,12 @@ struct family {
 
 	/*
 	 * For `verify`: whether a file of `data` still does what it is for. The user may have changed it: only what
-	 * keeps the system from finding its changes is wrong. A sentence, or NULL; the caller frees. NULL: any text will do.
+	 * keeps the system from finding its changes is wrong. A sentence, or NULL; the caller frees. NULL: any text
+	 * will do.
 	 */
 	char *(*judge_data)(const char *path, const char *text);
-	const char *data_renamed; /* a glob for what files of `add_data` are called later; NULL: they stay as they are */
+	const char
+	    *data_renamed; /* a glob for what files of `add_data` are called later; NULL: they stay as they are */
 
 	/* Files that go over those of its initrd where something is saved, because the stock one cannot. NULL: it can.
 	 */

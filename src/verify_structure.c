@@ -59,7 +59,7 @@ static void find_our_places(struct look *l)
 static bool is_worth_a_look(const struct look *l, const struct scan_part *part)
 {
 	if (part->number == 0)
-		return !l->is_hybrid && l->s->scan.n_parts == 1;
+		return l->is_one_volume;
 	return strcmp(part->fs, "iso9660") != 0;
 }
 
@@ -147,6 +147,7 @@ int verify_structure(struct device *d, const struct stick *s, struct checks *c, 
 	int r;
 
 	l.is_hybrid = s->scan.n_parts && s->scan.part[0].number == 0 && strcmp(s->scan.part[0].fs, "iso9660") == 0;
+	l.is_one_volume = s->scan.n_parts && s->scan.part[0].number == 0 && !l.is_hybrid && !*s->scan.table;
 	l.is_unfinished = stick_is_unfinished(s, SLOT_A) || stick_is_unfinished(s, SLOT_B) || s->has_next[SLOT_A] ||
 	                  s->has_next[SLOT_B];
 	r = look_at_all(&l, e);

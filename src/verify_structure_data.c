@@ -261,7 +261,7 @@ static int add_files(struct look *l, const struct family *f, struct err *e)
 		return 0;
 	}
 	r = check_files(l, f, &unknown, e);
-	buf_addf(&good, "DATA has what a %s system needs to keep its changes", f->name);
+	buf_addf(&good, "DATA has what a system of the family %s needs to keep its changes", f->name);
 	return checks_add_result(l->c, "data-files", r, unknown, good.s, e);
 }
 

@@ -49,12 +49,15 @@ int fs_judge(const char *const argv[], const char *package, struct buf *ret_find
 	AUTO_BUF struct buf output = { 0 };
 	int r = spawn_run(&s, &output, e);
 
+	/* e2fsck -n ends with 0 also where it was told no, and where it passed over a checksum. */
+	if (r == 0 && !strstr(output.s, "? no\n") && !strstr(output.s, "IGNORED"))
+		return 0;
 	/* Another exit status is what it has found, killed by a signal is not. */
-	if (r != -EIO || !strstr(e->text, "ended with exit status"))
+	if (r < 0 && (r != -EIO || !strstr(e->text, "ended with exit status")))
 		return r;
 	fs_findings(&output, ret_findings);
 	if (ret_findings->len == 0)
-		buf_adds(ret_findings, e->text);
+		buf_adds(ret_findings, e->text ? e->text : "something that it does not name");
 	err_clear(e);
 	return 1;
 }
@@ -163,9 +166,12 @@ static void add_id(struct look *l, struct place *p)
 		return;
 	if (strcasecmp(want, p->part->fs_uuid) == 0)
 		checks_add(l->c, "fs-id", CHECK_OK, "%s: has the UUID %s", p->role, want);
+	else if (!*p->part->fs_uuid)
+		checks_add(l->c, "fs-id", CHECK_BAD,
+		           "%s: libblkid finds no file system in it, so nobody finds it by %s", p->role, want);
 	else
 		checks_add(l->c, "fs-id", CHECK_BAD, "%s: has the UUID %s, and the manifest says %s", p->role,
-		           *p->part->fs_uuid ? p->part->fs_uuid : "(none)", want);
+		           p->part->fs_uuid, want);
 }
 
 static bool is_fat_type(const struct scan_part *part)

@@ -40,6 +40,7 @@ struct look {
 	struct checks *c;
 	struct view view;     /* as libfdisk reads it */
 	bool is_hybrid;       /* an ISO image was copied onto it */
+	bool is_one_volume;   /* there is no table: one file system fills the device */
 	bool is_unfinished;   /* an upgrade was cut off */
 	bool mbr_is_syslinux; /* the code in sector 0 starts the active partition, or tells so */
 	struct place place[PLACES_MAX];

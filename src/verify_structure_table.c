@@ -23,7 +23,7 @@ static void add_table(struct look *l)
 	const struct view *v = &l->view;
 	const char *kind = strcmp(v->kind, "dos") == 0 ? "MBR" : is_gpt(l) ? "GPT" : v->kind;
 
-	if (!*v->kind && l->s->scan.n_parts)
+	if (l->is_one_volume)
 		checks_add(l->c, "table", CHECK_OK, "there is none: the whole device is one file system");
 	else if (!*v->kind)
 		checks_add(l->c, "table", CHECK_BAD, "there is no partition table");
@@ -262,6 +262,11 @@ int look_table(struct look *l, struct err *e)
 
 	if (r < 0)
 		return checks_add_result(l->c, "table", r, true, "", e);
+	if (l->is_one_volume) {
+		/* The code in its boot sector is no table, even if somebody takes it for one. */
+		view_free(&l->view);
+		l->view.kind = xstrdup("");
+	}
 	add_table(l);
 	r = add_second(l, e);
 	if (r == 0)
@@ -273,18 +278,20 @@ int look_table(struct look *l, struct err *e)
 
 /* ---- the code in sector 0 */
 
-#define CODE_OF_ISOHYBRID 432 /* what follows is where the ISO's loader lies */
+/* A hybrid image may begin with a mark for Apple's firmware; behind the code is where the ISO's loader lies. */
+#define ISOHYBRID_FROM 32
+#define ISOHYBRID_TO   432
 
 static const struct {
 	const char *path, *what;
-	size_t len; /* that is always the same; 0: all of the file */
+	size_t from, to; /* what of it is always the same; `to` 0: the end of the file */
 	bool starts_active;
 } known[] = {
-	{ "/usr/lib/syslinux/mbr/mbr.bin", "SYSLINUX' for MBR", 0, true },
-	{ "/usr/lib/syslinux/mbr/gptmbr.bin", "SYSLINUX' for GPT", 0, true },
-	{ "/usr/lib/syslinux/mbr/altmbr.bin", "SYSLINUX' for one given partition", 0, false },
-	{ "/usr/lib/ISOLINUX/isohdpfx.bin", "ISOLINUX' for hybrid images", CODE_OF_ISOHYBRID, false },
-	{ "/usr/lib/ISOLINUX/isohdppx.bin", "ISOLINUX' for hybrid images", CODE_OF_ISOHYBRID, false },
+	{ "/usr/lib/syslinux/mbr/mbr.bin", "SYSLINUX' for MBR", 0, 0, true },
+	{ "/usr/lib/syslinux/mbr/gptmbr.bin", "SYSLINUX' for GPT", 0, 0, true },
+	{ "/usr/lib/syslinux/mbr/altmbr.bin", "SYSLINUX' for one given partition", 0, 439, false },
+	{ "/usr/lib/ISOLINUX/isohdpfx.bin", "ISOLINUX' for hybrid images", ISOHYBRID_FROM, ISOHYBRID_TO, false },
+	{ "/usr/lib/ISOLINUX/isohdppx.bin", "ISOLINUX' for hybrid images", ISOHYBRID_FROM, ISOHYBRID_TO, false },
 };
 
 /* Index into `known`; -1: none of them. */
@@ -293,13 +300,13 @@ static int find_known(const u8 code[BOOT_CODE_SIZE])
 	for (size_t i = 0; i < ARRAY_SIZE(known); i++) {
 		AUTO_ERR struct err ignored = { 0 };
 		struct blob b = { 0 };
-		size_t len;
+		size_t from = known[i].from, to;
 		bool same;
 
 		if (blob_load(known[i].path, 512, "", &b, &ignored) < 0)
 			continue;
-		len = MIN(known[i].len ? known[i].len : b.len, BOOT_CODE_SIZE);
-		same = len && b.len >= len && memcmp(code, b.data, len) == 0;
+		to = MIN(known[i].to ? known[i].to : b.len, BOOT_CODE_SIZE);
+		same = to > from && b.len >= to && memcmp(code + from, b.data + from, to - from) == 0;
 		free(b.data);
 		if (same)
 			return (int)i;
@@ -359,6 +366,10 @@ int look_boot_code(struct look *l, struct err *e)
 
 	if (r < 0)
 		return checks_add_result(l->c, "boot-code", r, false, "", e);
+	if (l->is_one_volume) {
+		checks_add(l->c, "boot-code", CHECK_OK, "is the boot sector of the file system");
+		return 0;
+	}
 	at = find_known(sector);
 	l->mbr_is_syslinux = at >= 0 && known[at].starts_active;
 	sha256_of(sector, BOOT_CODE_SIZE, digest);

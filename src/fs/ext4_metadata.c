@@ -37,9 +37,9 @@ struct walk {
 	void *ctx;
 	struct err *e;
 	enum ext4_metadata what;
-	u64 budget;                   /* bytes */
+	u64 budget;                  /* bytes */
 	u8 *level[EXTENT_DEPTH_MAX]; /* blocks of maps, one for each level below the inode */
-	u8 *table;                    /* a block of an inode table */
+	u8 *table;                   /* a block of an inode table */
 };
 
 /* What reaches outside of the volume is left out. */
@@ -115,8 +115,8 @@ static int walk_table(struct walk *w, u64 block, unsigned levels, enum content c
 	for (size_t i = 0; r > 0 && i < w->fs->blocksize / 4; i++) {
 		u32 below = get_le32(w->level[levels - 1] + 4 * i);
 		/* Of the last level there is nothing to be told but contents. */
-		int told = below && (levels > 1 || content == CONTENT_ALL) ? walk_table(w, below, levels - 1, content)
-		                                                           : 0;
+		int told =
+		    below && (levels > 1 || content == CONTENT_ALL) ? walk_table(w, below, levels - 1, content) : 0;
 
 		if (told != 0)
 			return told;
@@ -220,7 +220,8 @@ static int walk_inode_table(struct walk *w, dgrp_t group)
 	int r = 0;
 
 	for (u32 i = 0; r == 0 && i < n; i += per_block) {
-		bool is_wanted = w->what == EXT4_METADATA_ALL || (journal >= first + i && journal - first - i < per_block);
+		bool is_wanted =
+		    w->what == EXT4_METADATA_ALL || (journal >= first + i && journal - first - i < per_block);
 
 		if (is_wanted)
 			r = walk_table_block(w, table + i / per_block, first + i, MIN(per_block, n - i));

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Where the metadata of an ext2, ext3 or ext4 volume lie: for a copy that e2fsck can judge, while the contents of
- * files stay where they are. The volume is not trusted; what contradicts itself is passed over, for e2fsck will find it.
- * Format: Linux, Documentation/filesystems/ext4/.
+ * files stay where they are. The volume is not trusted; what contradicts itself is passed over, for e2fsck will find
+ * it. Format: Linux, Documentation/filesystems/ext4/.
  */
 #ifndef LIVESTICK_FS_EXT4_METADATA_H
 #define LIVESTICK_FS_EXT4_METADATA_H
