@@ -152,12 +152,6 @@ static bool cut_power(struct proof *p, struct guest *g)
 	return r == 0;
 }
 
-/* Nothing can be kept, and nobody has wanted it. */
-static bool keeps_nothing(const struct proof *p)
-{
-	return p->facts->is_ours && !stick_data(p->facts);
-}
-
 static int first_start(struct proof *p, bool *ret_go_on, struct err *e)
 {
 	const struct guest_facts *f;
@@ -170,9 +164,9 @@ static int first_start(struct proof *p, bool *ret_go_on, struct err *e)
 	if (r < 0)
 		return r;
 	take_picture(p, 1, g);
-	if (!keeps_nothing(p))
+	if (!prove_keeps_nothing(p))
 		r = prove_plant(p, g, f, e);
-	*ret_go_on = cut_power(p, g) && r == 0 && prove_judge_start(p, 1, g, f) && !keeps_nothing(p);
+	*ret_go_on = cut_power(p, g) && r == 0 && prove_judge_start(p, 1, g, f) && !prove_keeps_nothing(p);
 	guest_free(g);
 	return r;
 }

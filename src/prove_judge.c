@@ -14,6 +14,11 @@
 const char *const prove_boot_id[N_FIRMWARES] = { "boot-bios", "boot-uefi", "boot-secureboot" };
 const char *const prove_persist_id[N_FIRMWARES] = { "persist-bios", "persist-uefi", "persist-secureboot" };
 
+bool prove_keeps_nothing(const struct proof *p)
+{
+	return p->facts->is_ours && !stick_data(p->facts);
+}
+
 /* ---- has it started */
 
 static void add_last_lines(struct buf *b, const struct guest *g)
@@ -37,6 +42,8 @@ static void add_good(struct buf *b, const struct proof *p, const struct guest_fa
 		buf_addf(b, ", lets %s in", f->user);
 	else if (f->state == GUEST_SHELL)
 		buf_adds(b, ", has a shell");
+	if (prove_keeps_nothing(p))
+		buf_adds(b, "; it has no persistence partition, so nothing is kept");
 }
 
 static void add_bad(struct buf *b, const struct proof *p, const struct guest_facts *f)

@@ -34,6 +34,9 @@ struct proof {
 
 /* ---- prove_judge.c */
 
+/* Nothing can be kept, and nobody has wanted it: a stick of ours without DATA. */
+bool prove_keeps_nothing(const struct proof *p);
+
 /* Adds "boot-..." for a start that was watched and cut; `which` is 1 or 2. Whether it has started. */
 bool prove_judge_start(struct proof *p, int which, struct guest *g, const struct guest_facts *f);
 /* Writes the marker, when there is a shell. -EINTR. */

@@ -77,8 +77,35 @@ made_to_keep_nothing() {
     stick --no-persist
     unchanged prove stick.img uefi 400 >said
     cat said
-    grep -q '^ok boot-uefi started' said
+    grep -q '^ok boot-uefi started .*; it has no persistence partition, so nothing is kept$' said
     [ "$(wc -l <said)" -eq 1 ]
+}
+
+# A stick that somebody made with mkfs, mcopy and syslinux: nothing of livestick's is on it.
+others_stick() {
+    local kernel initrd
+    mkdir t conf
+    xorriso -osirrox on -indev "$iso" -extract /live t/live >log 2>&1 || { cat log; return 1; }
+    chmod -R u+rwX t
+    kernel=$(cd t/live && echo vmlinuz-*) initrd=$(cd t/live && echo initrd.img-*)
+    printf 'DEFAULT live\nPROMPT 0\nTIMEOUT 300\nLABEL live\n  KERNEL /live/%s\n  INITRD /live/%s\n  APPEND %s\n' \
+        "$kernel" "$initrd" 'boot=live quiet splash persistence quickusbmodules nonetworking nofstab' >t/syslinux.cfg
+    echo '/ union' >conf/persistence.conf
+    truncate -s 200M p1.img
+    mkfs.fat -F 32 -n LIVE p1.img >log
+    mcopy -s -i p1.img t/* ::/
+    syslinux --install p1.img
+    truncate -s 100M p2.img
+    mkfs.ext4 -q -L persistence -d conf p2.img
+    truncate -s 302M stick.img
+    printf 'start=2048,size=409600,type=c,bootable\nstart=411648,size=204800,type=83\n' | sfdisk -q stick.img
+    dd if=/usr/lib/syslinux/mbr/mbr.bin of=stick.img conv=notrunc status=none
+    dd if=p1.img of=stick.img bs=1M seek=1 conv=notrunc,sparse status=none
+    dd if=p2.img of=stick.img bs=1M seek=201 conv=notrunc,sparse status=none
+    unchanged prove stick.img bios 400 >said
+    cat said
+    grep -Eq '^ok boot-bios started .*: Linux [0-9][^ ]+, has a shell$' said
+    grep -Eq '^ok persist-bios /root/.*lies on the persistence partition as /rw/root/' said
 }
 
 # A terminal that is none: words of the guest come out, keys go in, Ctrl-A x ends it.
@@ -159,6 +186,7 @@ cases=(
     "no-boot-code no_boot_code"
     "made-to-keep-nothing made_to_keep_nothing"
     "boot-that-writes boot_that_writes"
+    "others-stick others_stick"
 )
 together "${cases[@]}"
 finish
