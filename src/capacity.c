@@ -42,7 +42,7 @@ char *capacity_sentence(const struct capacity *c)
 		break;
 	case CAPACITY_BROKEN:
 		buf_addf(&b,
-		         "does not give back what is written to it (%zu of %zu places, the first at %s): it is "
+		         "does not keep what is written to it (%zu of %zu places, the first at %s): it is "
 		         "broken, or a fake of %s",
 		         c->bad, c->tried, limit, claimed);
 		break;

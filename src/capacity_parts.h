@@ -21,7 +21,8 @@ struct trial {
 	/* The first place from `wanted` on, below `limit`, that may be marked; UINT64_MAX: none. NULL: any. */
 	u64 (*pick)(void *ctx, u64 wanted, u64 limit);
 	void *ctx;
-	u64 fails_at; /* a mark that could not be written; UINT64_MAX: all could */
+	u64 fails_at;    /* a mark that could not be written; UINT64_MAX: all could */
+	bool fails_once; /* but the last place of all could */
 	u64 common; /* what all distances, at which marks of the run were met again, have in common; 0: none was met */
 	size_t hits;
 };

@@ -135,6 +135,8 @@ static int mark_places(struct trial *t, struct err *e)
 			r = marks_write(t->marks, t->place[i], MARK_SIZE, e);
 		if (r < 0 && device_place_fails(r) && i > 0 && still_there(t, t->place[0], r, e) == 0) {
 			t->fails_at = t->place[i];
+			t->fails_once = marks_write(t->marks, t->place[t->n - 1], MARK_SIZE, e) == 0;
+			err_clear(e);
 			t->n = i;
 			return 0;
 		}
@@ -182,9 +184,11 @@ int trial_read(struct trial *t, bool (*skip)(void *ctx, u64 off, size_t len), vo
 		if (found.state != MARK_OWN && !c.bad++)
 			c.limit = t->place[i];
 	}
+	c.bad += t->fails_at != NOWHERE;
+	c.tried += t->fails_at != NOWHERE;
 	if (mixed)
 		c.kind = CAPACITY_MIXES;
-	else if (good_beyond)
+	else if (good_beyond || t->fails_once)
 		c.kind = CAPACITY_BROKEN;
 	else if (fails)
 		c.kind = CAPACITY_ENDS;

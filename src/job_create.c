@@ -119,14 +119,26 @@ static int open_target(struct create_job *j, struct err *e)
 	return r < 0 ? r : check_opened(j, e);
 }
 
+/* libblkid looks at the end of the device first: where that is not there, it can tell nothing. */
+static int check_end(struct create_job *j, struct err *e)
+{
+	struct device *d = j->device;
+	AUTO_FREE u8 *sector = xcalloc(1, d->sector_size);
+	int r = d->is_block ? device_read(d, d->size - d->sector_size, sector, d->sector_size, e) : 0;
+
+	return r < 0 ? fail(e, r, "it is broken, or smaller than it says") : 0;
+}
+
 static int scan_target(struct create_job *j, struct err *e)
 {
 	struct stat st;
+	int r;
 
 	if (!j->device)
 		return 0;
 	j->target_is_empty = !j->device->is_block && fstat(j->device->fd, &st) == 0 && st.st_blocks == 0;
-	return scan_device(j->device, &j->scan, e);
+	r = check_end(j, e);
+	return r < 0 ? r : scan_device(j->device, &j->scan, e);
 }
 
 /* Nodes may carry any date; one that FAT cannot hold says nothing. */
@@ -258,10 +270,12 @@ static int probe_capacity(struct create_job *j, struct err *e)
 {
 	AUTO_FREE char *words = NULL;
 	struct capacity c = { 0 };
-	int r = j->device->is_block ? capacity_begin(j->device, j->request->progress, &j->capacity, &c, e) : 0;
+	int r;
 
 	if (!j->device->is_block)
 		return 0;
+	j->probed = true;
+	r = capacity_begin(j->device, j->request->progress, &j->capacity, &c, e);
 	if (j->capacity || c.spoilt)
 		j->state = STICK_ERASED;
 	if (r < 0)
@@ -342,7 +356,7 @@ static int say_state(struct create_job *j, int r, struct err *e)
 	if (j->is_new_file)
 		return fail(e, r, "%s: not made, the unfinished file is removed", name);
 	if (j->state == STICK_UNTOUCHED)
-		return fail(e, r, "%s: nothing was written, it is as it was", name);
+		return fail(e, r, "%s: %sit is as it was", name, j->probed ? "" : "nothing was written, ");
 	return fail(e, r, "%s: is not finished and does not boot, what was on it is lost; run create again", name);
 }
 

@@ -57,6 +57,7 @@ struct create_job {
 	struct plan *plan;
 	struct build build;
 	struct capacity_test *capacity; /* marks on the device; NULL: none */
+	bool probed;                    /* marks were written; while the stick is untouched, they have been put back */
 	enum { STICK_UNTOUCHED, STICK_ERASED, STICK_COMPLETE } state;
 };
 

@@ -10,33 +10,6 @@ one=$(iso small.sh 1 2>"$tmp/.iso.log") && two=$(iso small.sh 2 2>>"$tmp/.iso.lo
 create() { "$LIVESTICK" create --quiet --append "console=ttyS0,115200" "$@"; }
 upgrade() { "$LIVESTICK" upgrade --quiet "$@"; }
 
-# start IMAGE NUMBER, size IMAGE NUMBER: of a partition, in bytes
-start() { sfdisk -J "$1" | jq ".partitiontable.partitions[$2 - 1].start * 512"; }
-size() { sfdisk -J "$1" | jq ".partitiontable.partitions[$2 - 1].size * 512"; }
-part() { dd if="$1" iflag=skip_bytes,count_bytes skip="$(start "$1" "$2")" count="$(size "$1" "$2")" bs=1M status=none; }
-
-# Every file that a manifest of the stick lists, by sha256sum; BOOT is at $1 and has been unpacked in boot/.
-manifests_hold() {
-    local m
-    for m in boot/livestick/[ab].manifest boot/livestick/stick.manifest; do
-        [ ! -e "$m" ] || sed -n 's|^file \([0-9a-f]*\) [0-9]* /|\1  |p' "$m" | (cd boot && sha256sum -c --quiet)
-    done
-}
-
-# judge IMAGE fat32|ext4 PARTITION: sound, and as the manifests say
-judge() {
-    rm -rf boot boot.img && mkdir boot
-    part "$1" "$3" >boot.img
-    if [ "$2" = fat32 ]; then
-        fsck.fat -n boot.img
-        mcopy -s -Q -m -n -i boot.img ::/ boot
-    else
-        e2fsck -fn boot.img
-        debugfs -R 'rdump / boot' boot.img 2>/dev/null
-    fi
-    manifests_hold
-}
-
 # On each layout: up, back, forth, up again. DATA is never written, the user's files on BOOT stay.
 layout() {      # fat32|ext4 PARTITION-OF-BOOT OPTION...
     local kind=$1 p=$2 data=$(($2 + 1)) before

@@ -242,7 +242,7 @@ TEST(loses_and_has_no_data)
 		{ { .kind = FAKE_LOSES, .real = 15 * GIB, .cache = 8 * MIB }, "it is a fake" },
 		{ { .kind = FAKE_LAST, .real = 8 * GIB }, "overwrites something else" },
 		{ { .kind = FAKE_FAILS, .real = 8 * GIB }, "cannot be read or written" },
-		{ { .kind = FAKE_HOLE, .real = 4 * GIB, .hole = 6 * GIB }, "does not give back" },
+		{ { .kind = FAKE_HOLE, .real = 4 * GIB, .hole = 6 * GIB }, "does not keep" },
 	};
 	struct made m;
 	bool ok = make(&kinds[2], &m);
