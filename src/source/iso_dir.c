@@ -41,12 +41,13 @@ struct walk {
 	struct iso *iso;
 	struct dir *dirs; /* a queue: read in this order */
 	size_t n_dirs, cap_dirs;
-	void *seen;                /* tsearch() tree of the blocks where directories begin */
-	struct node *moved;        /* the directory that relocated ones are kept in */
-	struct node *blamed;       /* whose path goes in front of a failure */
-	size_t n_sections;         /* of all files */
-	struct node *open;         /* a file of which another section must follow */
-	struct iso_record section; /* the one before */
+	void *seen;            /* tsearch() tree of the blocks where directories begin */
+	struct node *moved;    /* the directory that relocated ones are kept in */
+	struct node *blamed;   /* whose path goes in front of a failure */
+	size_t n_sections;     /* of all files */
+	struct node *open;     /* a file of which another section must follow */
+	u8 section[UINT8_MAX]; /* the name of its last one, as recorded */
+	size_t section_len;
 };
 
 /* ECMA 9.1.5. */
@@ -148,7 +149,8 @@ static int add_section(struct walk *w, struct node *n, const struct iso_record *
 	if (rec->interleaved)
 		return fail_source(e, -ENOTSUP, "is interleaved, which is not supported");
 	w->open = rec->flags & RECORD_MORE ? n : NULL;
-	w->section = *rec;
+	w->section_len = rec->id_len;
+	memcpy(w->section, rec->id, rec->id_len);
 	if (rec->size == 0) /* then the place means nothing */
 		return 0;
 	w->iso->needed = MAX(w->iso->needed, rec->off + rec->size);
@@ -210,7 +212,7 @@ static int take_record(struct walk *w, const struct dir *dir, const struct iso_r
 	int r;
 
 	if (w->open) {
-		if (rec->id_len != w->section.id_len || memcmp(rec->id, w->section.id, rec->id_len) != 0)
+		if (rec->id_len != w->section_len || memcmp(rec->id, w->section, rec->id_len) != 0)
 			return fail_source(e, -EINVAL, "the end of the file is missing");
 		return add_section(w, w->open, rec, e);
 	}
