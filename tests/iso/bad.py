@@ -89,10 +89,10 @@ class Image:
         self.both(16 * BLOCK + 80, len(self.data) // BLOCK)
         return first
 
-    def new_root(self, entries):
-        """A root directory with plain names in place of the old one, and no Joliet."""
+    def new_root(self, entries, fields=b""):
+        """A root directory in place of the old one, with plain names unless `fields` announce Rock Ridge; no Joliet."""
         block = len(self.data) // BLOCK
-        data = directory(block, block, entries)
+        data = directory(block, block, entries, fields)
         assert self.append(data) == block
         self.both(self.root() + 2, block)
         self.both(self.root() + 10, len(data))
@@ -115,21 +115,32 @@ def number(value):
     return struct.pack("<I", value) + struct.pack(">I", value)
 
 
-def plain_record(name, block, size, flags=0):
-    length = 33 + len(name) + (len(name) % 2 == 0)
-    return (struct.pack("<BB", length, 0) + number(block) + number(size) + bytes([126, 11, 21, 5, 17, 0, 0, flags, 0, 0])
-            + b"\1\0\0\1" + bytes([len(name)]) + name + bytes(length - 33 - len(name)))
+def plain_record(name, block, size, flags=0, fields=b""):
+    name += bytes(len(name) % 2 == 0)
+    length = 33 + len(name) + len(fields)
+    return (struct.pack("<BB", length + length % 2, 0) + number(block) + number(size) +
+            bytes([126, 11, 21, 5, 17, 0, 0, flags, 0, 0]) + b"\1\0\0\1" + bytes([len(name.rstrip(b"\0")) or 1]) + name +
+            fields + bytes(length % 2))
 
 
-def directory(block, parent, entries):
-    """(name, block, size, flags) each; records do not cross blocks."""
+def packed(entries):
+    """Records, which do not cross blocks, in whole blocks."""
     data = b""
-    for entry in [(b"\0", block, BLOCK, 2), (b"\1", parent, BLOCK, 2)] + entries:
+    for entry in entries:
         record = plain_record(*entry)
         if len(data) % BLOCK + len(record) > BLOCK:
             data += bytes(-len(data) % BLOCK)
         data += record
     return data + bytes(-len(data) % BLOCK)
+
+
+def directory(block, parent, entries, fields=b""):
+    """Entries: name, block, size, flags, System Use fields."""
+    return packed([(b"\0", block, BLOCK, 2, fields), (b"\1", parent, BLOCK, 2)] + entries)
+
+
+def attributes(mode):
+    return b"PX\x24\1" + number(mode) + number(1) + number(0) + number(0)
 
 
 def continuation(block, offset, length):
@@ -259,13 +270,15 @@ def files_that_overlap(m):
 
 # ---- 10: more than there is time for
 
+def overlapping(m, n, data):
+    """Directories, each of which begins a block later than the one before and goes to the same end."""
+    first = m.append(data)
+    m.new_root([(b"D%03d" % i, first + i, len(data) - i * BLOCK, 2) for i in range(n)])
+
+
 @iso
 def ten_million_entries(m):
-    """Directories, each of which begins a block later than the one before and goes to the same end."""
-    n, first = 640, len(m.data) // BLOCK
-    entries = b"".join(plain_record(b"E%02d.;1" % i, 0, 0) for i in range(50))
-    m.append((entries + bytes(BLOCK - len(entries))) * n)
-    m.new_root([(b"D%03d" % i, first + i, (n - i) * BLOCK, 2) for i in range(n)])
+    overlapping(m, 640, packed([(b"E%02d.;1" % i, 0, 0) for i in range(50)]) * 640)
 
 
 @iso
@@ -280,8 +293,28 @@ def hundred_thousand_levels(m):
 def directories_of_60_mib(m):
     """Read in full they would be some gigabytes; the file is a hole behind the first megabyte."""
     first = len(m.data) // BLOCK
-    m.new_root([(b"D%03d" % i, first + 1 + i, 60 << 20, 2) for i in range(100)])
+    m.new_root([(b"D%03d" % i, first + 10 + i, 60 << 20, 2) for i in range(100)])
     m.size = 80 << 20
+
+
+@iso
+def names_of_200_letters(m):
+    overlapping(m, 100, packed([(b"N%0199d" % i, 0, 1) for i in range(1000)]))
+
+
+@iso
+def symlinks_of_4_kib(m):
+    target = b"".join(b"SL\xcd\1\0\0\xc6" + b"t" * 198 for _ in range(20))
+    more = continuation(m.append(target), 0, len(target))
+    m.new_root([(b"L%04d" % i, 0, 0, 0, attributes(0o120777) + more) for i in range(2500)],
+               b"SP\7\1\xbe\xef\0" + attributes(0o40755))
+
+
+@iso
+def files_in_pieces(m):
+    """Each of 4096, which is as many as one may have."""
+    pieces = [(b"F%d.;1" % i, 0, 1, 0x80 if j < 4095 else 0) for i in range(8) for j in range(4096)]
+    overlapping(m, 16, packed(pieces))
 
 
 # ---- 13: El Torito
