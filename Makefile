@@ -115,10 +115,12 @@ $(B)/tools/%: tests/tools/%.c $(TEST_LIB:%.c=$(B)/obj/%.o) $(B)/liblivestick.a
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(LIB_CFLAGS) $(CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $(filter %.c %.o %.a,$^) $(LIB_LDLIBS) $(TEST_LDLIBS)
 
+$(B)/fuzz/fuzz_machine: $(B)/obj/tests/lib/machine.o
+
 $(B)/fuzz/%: tests/fuzz/%.c $(B)/liblivestick.a
 	$(call say,FUZZ,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CPPFLAGS) $(LIB_CFLAGS) $(CFLAGS) $(FUZZ_FLAGS) -MMD -MP $(LDFLAGS) -o $@ $(filter %.c %.a,$^) $(LIB_LDLIBS)
+	$(Q)$(CC) $(CPPFLAGS) $(LIB_CFLAGS) $(CFLAGS) $(FUZZ_FLAGS) -MMD -MP $(LDFLAGS) -o $@ $(filter %.c %.o %.a,$^) $(LIB_LDLIBS)
 
 # Kept between runs: make would delete them as steps on the way.
 .SECONDARY:
