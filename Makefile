@@ -19,7 +19,21 @@ override CPPFLAGS += -I. -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DLIVESTICK_VERSIO
 override CFLAGS   += -std=gnu11 $(WARN) -fstack-protector-strong -pthread
 override LDFLAGS  += -pthread -Wl,-z,relro,-z,now
 
-ifneq ($(filter-out 0,$(SAN)),)
+ifeq ($(SAN),fuzz)
+B := build/fuzz
+CC := clang
+WARN :=
+override CFLAGS  += -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -O1
+override LDFLAGS += -fsanitize=address,undefined
+FUZZ_FLAGS := -fsanitize=fuzzer
+else ifeq ($(SAN),coverage)
+B := build/coverage
+CC := clang
+WARN :=
+override CFLAGS  += -fprofile-instr-generate -fcoverage-mapping -O1
+override LDFLAGS += -fprofile-instr-generate
+FUZZ_FLAGS := -DFUZZ_MAIN
+else ifneq ($(filter-out 0,$(SAN)),)
 B := build/san
 override CFLAGS  += -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -O1
 override LDFLAGS += -fsanitize=address,undefined
@@ -47,6 +61,7 @@ LIB_SRC  := $(filter-out src/main.c,$(foreach d,$(DIRS),$(wildcard $(d)/*.c)))
 LIB_OBJ  := $(LIB_SRC:%.c=$(B)/obj/%.o) $(B)/obj/persist/own_init_bytes.o
 TEST_LIB := $(wildcard tests/lib/*.c)
 TESTS    := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c))
+FUZZERS  := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 TOOLS    := $(patsubst tests/tools/%.c,$(B)/tools/%,$(wildcard tests/tools/*.c))
 
 .PHONY: all clean install test try bench fuzz torture format
@@ -100,6 +115,13 @@ $(B)/tools/%: tests/tools/%.c $(TEST_LIB:%.c=$(B)/obj/%.o) $(B)/liblivestick.a
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(LIB_CFLAGS) $(CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $(filter %.c %.o %.a,$^) $(LIB_LDLIBS) $(TEST_LDLIBS)
 
+$(B)/fuzz/fuzz_machine: $(B)/obj/tests/lib/machine.o
+
+$(B)/fuzz/%: tests/fuzz/%.c $(B)/liblivestick.a
+	$(call say,FUZZ,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(LIB_CFLAGS) $(CFLAGS) $(FUZZ_FLAGS) -MMD -MP $(LDFLAGS) -o $@ $(filter %.c %.o %.a,$^) $(LIB_LDLIBS)
+
 # Kept between runs: make would delete them as steps on the way.
 .SECONDARY:
 
@@ -134,10 +156,21 @@ bench:
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)tests/bench.py $(B) $(BENCH)
 
-# The parsers under libFuzzer, FUZZ_SECONDS each.
+# The parsers under libFuzzer, FUZZ_SECONDS each, as many at a time as there are processors. FUZZ="iso menu": only these.
 fuzz:
 	$(Q)tests/install-deps.sh fuzz
-	$(Q)tests/fuzz/run.sh $(or $(FUZZ_SECONDS),60)
+	$(Q)$(MAKE) --no-print-directory SAN=fuzz fuzz-built
+	$(Q)tests/fuzz/run.sh $(or $(FUZZ_SECONDS),60) $(FUZZ)
+
+# Which lines of the parsers their tests and corpora reach.
+fuzz-coverage:
+	$(Q)tests/install-deps.sh fuzz
+	$(Q)tests/install-deps.sh test
+	$(Q)$(MAKE) --no-print-directory SAN=coverage fuzz-built $(COVERAGE_TESTS:%=build/coverage/tests/%)
+	$(Q)tests/fuzz/coverage.sh $(COVERAGE_TESTS)
+
+.PHONY: fuzz-built fuzz-coverage
+fuzz-built: $(FUZZERS)
 
 # The power cut at every write of create, upgrade and rollback: all states, not samples of them. Hours.
 torture:

@@ -210,6 +210,15 @@ static int run_command(struct grub *g, const struct grub_text *t, size_t *pos, s
 	return r;
 }
 
+/* A file that reads itself has said so already. */
+static int say_where(const struct grub_text *t, unsigned line, int r, struct err *e)
+{
+	AUTO_BUF struct buf place = { 0 };
+
+	buf_addf(&place, "%s:%u: ", t->path, line);
+	return e->text && strncmp(e->text, place.s, place.len) == 0 ? r : fail(e, r, "%s:%u", t->path, line);
+}
+
 static int run_statement(struct grub *g, const struct grub_text *t, size_t *pos, size_t to, struct err *e)
 {
 	const struct grub_token *token = &t->token[*pos];
@@ -219,7 +228,7 @@ static int run_statement(struct grub *g, const struct grub_text *t, size_t *pos,
 	case GRUB_WORD:
 		r = run_command(g, t, pos, to, e);
 		/* errors of what is inside of the others have said where already */
-		return r < 0 ? fail(e, r, "%s:%u", t->path, token->line) : 0;
+		return r < 0 ? say_where(t, token->line, r, e) : 0;
 	case GRUB_IF:
 		return run_if(g, t, pos, to, e);
 	case GRUB_FOR:

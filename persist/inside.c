@@ -16,13 +16,20 @@ char *inside_dir(const char *value, const char *slot)
 	return xstrndup(value, len);
 }
 
+bool inside_leads(const struct node *n)
+{
+	AUTO_FREE char *path = n->type == NODE_SYMLINK ? node_path(n) : NULL;
+
+	return !path || source_find(n->source, path);
+}
+
 bool inside_has(const struct source *s, const char *dir, const char *const *globs, size_t n_globs)
 {
 	const struct node *n = source_find(s, dir);
 
 	for (size_t i = 0; n && i < n->n_children; i++)
 		for (size_t k = 0; k < n_globs; k++)
-			if (fnmatch(globs[k], n->children[i]->name, FNM_PERIOD) == 0)
+			if (fnmatch(globs[k], n->children[i]->name, FNM_PERIOD) == 0 && inside_leads(n->children[i]))
 				return true;
 	return false;
 }

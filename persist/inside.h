@@ -11,7 +11,11 @@
  */
 MUST_CHECK char *inside_dir(const char *value, const char *slot);
 
-/* Whether a directory of the tree holds a file (or directory) whose name matches one of the globs. */
+/* Not a symlink, or one that leads to something in the tree. */
+bool inside_leads(const struct node *n);
+
+/* Whether a directory of the tree holds a file (or directory, or what leads to one) whose name matches one of the
+ * globs. */
 bool inside_has(const struct source *s, const char *dir, const char *const *globs, size_t n_globs);
 
 /* Whether the initrd that starts the system was read: what it has not, is not there. */

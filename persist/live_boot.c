@@ -51,7 +51,7 @@ static bool has_image(const struct source *s, const char *dir)
 	const struct node *n = source_find(s, dir);
 
 	for (size_t i = 0; n && i < n->n_children; i++)
-		if (is_image(n->children[i]))
+		if (is_image(n->children[i]) && inside_leads(n->children[i]))
 			return true;
 	return false;
 }

@@ -202,6 +202,8 @@ int facts_read(const char *path, const struct facts_options *o, struct facts *re
 	if (r == 0)
 		r = find_family(&f, o, e);
 	if (r == 0)
+		r = facts_check_images(&f, e);
+	if (r == 0)
 		r = read_kernels(&f, e);
 	if (r < 0) {
 		facts_free(&f);

@@ -32,4 +32,7 @@ MUST_CHECK char *facts_title(const struct source *s);
 /* f->own and f->version, for the family "own". */
 MUST_CHECK int facts_build_own(struct facts *f, struct err *e);
 
+/* facts_image.c: fails when a system image says that it is larger than its file. */
+MUST_CHECK int facts_check_images(const struct facts *f, struct err *e);
+
 #endif

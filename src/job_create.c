@@ -338,6 +338,7 @@ static const struct {
 	const char *what;
 	int (*run)(struct create_job *, struct err *);
 } steps[] = {
+	{ "reading the source", check_source_same }, /* while the user was asked */
 	{ "looking whether it is as large as it says", probe_capacity },
 	{ "erasing the old partition table", erase_old_table },
 	{ "writing", write_pass },

@@ -66,6 +66,16 @@ static void read_boot(struct stick *s, struct reader *v)
 	read_switch(s, v);
 }
 
+/* By the name that mkfs.fat and we give it; what is no FAT32 volume all the same, is one that was damaged. */
+static bool says_fat32(struct device *window)
+{
+	AUTO_ERR struct err ignored = { 0 };
+	u8 b[512];
+
+	return window->size >= sizeof(b) && device_read(window, 0, b, sizeof(b), &ignored) == 0 &&
+	       memcmp(b + 82, "FAT32   ", 8) == 0 && b[510] == 0x55 && b[511] == 0xaa;
+}
+
 /* Whether the partition is BOOT of one of our sticks; if so, all that it tells is read. */
 static bool read_partition(struct stick *s, struct device *d, const struct scan_part *part)
 {
@@ -74,6 +84,10 @@ static bool read_partition(struct stick *s, struct device *d, const struct scan_
 	AUTO_READER struct reader *v = NULL;
 	int r = reader_open(window, &v, &e);
 
+	if (r == -EINVAL && says_fat32(window)) {
+		err_clear(&e);
+		r = fail(&e, -EUCLEAN, "its boot sector says what no FAT can have");
+	}
 	if (r < 0 && r != -EINVAL && part->number == 1)
 		note_damage(s, "first partition", &e);
 	if (r < 0)

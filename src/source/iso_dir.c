@@ -14,8 +14,13 @@
 /* A directory of that size holds more than SOURCE_NODES_MAX entries. */
 #define DIR_SIZE_MAX (64 * MIB)
 
+/* Of a directory at a time; whole blocks. */
+#define PIECE (64 * KIB)
+
 /* Sections of less than 4 GiB each; no image can hold more than 8 TiB. */
 #define SECTIONS_MAX 4096
+/* Of all files together: nearly all have one. */
+#define ALL_SECTIONS_MAX (2 * SOURCE_NODES_MAX)
 
 /* Flags of a record (ECMA 9.1.6). */
 enum {
@@ -36,11 +41,13 @@ struct walk {
 	struct iso *iso;
 	struct dir *dirs; /* a queue: read in this order */
 	size_t n_dirs, cap_dirs;
-	void *seen;                /* tsearch() tree of the blocks where directories begin */
-	struct node *moved;        /* the directory that relocated ones are kept in */
-	struct node *blamed;       /* whose path goes in front of a failure */
-	struct node *open;         /* a file of which another section must follow */
-	struct iso_record section; /* the one before */
+	void *seen;            /* tsearch() tree of the blocks where directories begin */
+	struct node *moved;    /* the directory that relocated ones are kept in */
+	struct node *blamed;   /* whose path goes in front of a failure */
+	size_t n_sections;     /* of all files */
+	struct node *open;     /* a file of which another section must follow */
+	u8 section[UINT8_MAX]; /* the name of its last one, as recorded */
+	size_t section_len;
 };
 
 /* ECMA 9.1.5. */
@@ -142,7 +149,8 @@ static int add_section(struct walk *w, struct node *n, const struct iso_record *
 	if (rec->interleaved)
 		return fail_source(e, -ENOTSUP, "is interleaved, which is not supported");
 	w->open = rec->flags & RECORD_MORE ? n : NULL;
-	w->section = *rec;
+	w->section_len = rec->id_len;
+	memcpy(w->section, rec->id, rec->id_len);
 	if (rec->size == 0) /* then the place means nothing */
 		return 0;
 	w->iso->needed = MAX(w->iso->needed, rec->off + rec->size);
@@ -153,6 +161,12 @@ static int add_section(struct walk *w, struct node *n, const struct iso_record *
 	}
 	if (n->n_extents >= SECTIONS_MAX)
 		return fail_source(e, -E2BIG, "is in more than %d pieces", SECTIONS_MAX);
+	if (++w->n_sections > ALL_SECTIONS_MAX)
+		return fail_source(e, -E2BIG, "with it, files are in more than %d pieces", ALL_SECTIONS_MAX);
+	if (!n->extents) { /* mostly the only one */
+		n->extents = xcalloc(1, sizeof(*n->extents));
+		n->cap_extents = 1;
+	}
 	*ARRAY_ADD(n->extents, n->n_extents, n->cap_extents) = (struct extent){ rec->off, rec->size };
 	return 0;
 }
@@ -198,7 +212,7 @@ static int take_record(struct walk *w, const struct dir *dir, const struct iso_r
 	int r;
 
 	if (w->open) {
-		if (rec->id_len != w->section.id_len || memcmp(rec->id, w->section.id, rec->id_len) != 0)
+		if (rec->id_len != w->section_len || memcmp(rec->id, w->section, rec->id_len) != 0)
 			return fail_source(e, -EINVAL, "the end of the file is missing");
 		return add_section(w, w->open, rec, e);
 	}
@@ -224,20 +238,21 @@ static int take_record(struct walk *w, const struct dir *dir, const struct iso_r
 	return set_contents(w, n, dir->depth + 1, rec, &rr, e);
 }
 
-static int read_records(struct walk *w, const struct dir *dir, const u8 *data, struct err *e)
+/* `data` is what the directory has from its byte `from` on. */
+static int read_records(struct walk *w, const struct dir *dir, const u8 *data, u32 from, u32 len, struct err *e)
 {
 	u32 room;
 
-	for (u32 at = 0; at < dir->len; at += room) {
+	for (u32 at = 0; at < len; at += room) {
 		struct iso_record rec;
 		int r = 0;
 
-		room = MIN(dir->len - at, ISO_BLOCK - at % ISO_BLOCK);
+		room = MIN(len - at, ISO_BLOCK - at % ISO_BLOCK);
 		if (data[at] == 0) /* nothing more in this block */
 			continue;
 		if (!iso_record(data + at, room, &rec)) {
 			w->blamed = dir->node;
-			return fail_source(e, -EINVAL, "the directory is damaged at its byte %u", at);
+			return fail_source(e, -EINVAL, "the directory is damaged at its byte %u", from + at);
 		}
 		room = (u32)rec.len;
 		if (!is_self_or_parent(&rec) && !(rec.flags & RECORD_ASSOCIATED))
@@ -245,14 +260,27 @@ static int read_records(struct walk *w, const struct dir *dir, const u8 *data, s
 		if (r < 0)
 			return r;
 	}
-	if (w->open)
-		return fail_source(e, -EINVAL, "the end of the file is missing");
 	return 0;
+}
+
+static int read_pieces(struct walk *w, const struct dir *dir, struct err *e)
+{
+	AUTO_FREE u8 *data = xcalloc(MIN(dir->len, PIECE), 1);
+	int r = 0;
+
+	for (u32 at = 0, len; r == 0 && at < dir->len; at += len) {
+		len = (u32)MIN(dir->len - at, PIECE);
+		r = iso_read_meta(w->iso, dir->off + at, data, len, e);
+		if (r == 0)
+			r = read_records(w, dir, data, at, len, e);
+	}
+	if (r == 0 && w->open)
+		return fail_source(e, -EINVAL, "the end of the file is missing");
+	return r;
 }
 
 static int read_dir(struct walk *w, const struct dir *dir, struct err *e)
 {
-	AUTO_FREE u8 *data = NULL;
 	AUTO_FREE char *path = NULL;
 	int r;
 
@@ -262,10 +290,7 @@ static int read_dir(struct walk *w, const struct dir *dir, struct err *e)
 	} else if (!iso_inside(w->iso, dir->off, dir->len)) {
 		return iso_cut_short(w->iso, dir->off + dir->len, e);
 	} else {
-		data = xcalloc(dir->len, 1);
-		r = iso_read_meta(w->iso, dir->off, data, dir->len, e);
-		if (r == 0)
-			r = read_records(w, dir, data, e);
+		r = read_pieces(w, dir, e);
 	}
 	if (r == 0 || r == -ENODATA) /* that is a fault of the whole image */
 		return r;

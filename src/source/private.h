@@ -15,6 +15,7 @@
 #define SOURCE_NODES_MAX    200000
 #define SOURCE_DEPTH_MAX    64
 #define SOURCE_WARNINGS_MAX 20
+#define SOURCE_TEXT_MAX     (8 * MIB) /* of all names and targets; some 40 bytes are usual */
 
 /* Linux' PATH_MAX: no symlink leads further. */
 #define SOURCE_TARGET_MAX 4096

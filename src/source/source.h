@@ -63,6 +63,7 @@ struct source {
 	u64 size;           /* of the image file; 0 for a directory */
 	struct node *root;
 	size_t n_nodes;
+	u64 n_text; /* bytes of all names and targets */
 	struct boot_image *boot_images;
 	size_t n_boot_images;
 	u64 boot_catalogue; /* byte of the image where that of El Torito is; 0: none */

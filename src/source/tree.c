@@ -68,15 +68,27 @@ static int fail_text(struct err *e, const char *what, const char *text, size_t l
 	return fail_source(e, -EINVAL, "has %s \"%s\", %s: it is damaged or hostile", what, shown.s, fault);
 }
 
+static int count_text(struct source *s, size_t len, struct err *e)
+{
+	s->n_text += len;
+	if (s->n_text > SOURCE_TEXT_MAX)
+		return fail_source(e, -E2BIG, "has names and symlinks of more than %llu bytes", SOURCE_TEXT_MAX);
+	return 0;
+}
+
 int source_add(struct node *dir, const char *name, size_t len, struct node **ret, struct err *e)
 {
 	const char *fault = fault_of_name(name, len);
 	struct node *n;
+	int r;
 
 	if (fault)
 		return fail_text(e, "a name", name, len, fault);
 	if (dir->source->n_nodes >= SOURCE_NODES_MAX)
 		return fail_source(e, -E2BIG, "has more than %d files", SOURCE_NODES_MAX);
+	r = count_text(dir->source, len, e);
+	if (r < 0)
+		return r;
 	n = xcalloc(1, sizeof(*n));
 	n->name = xstrndup(name, len);
 	n->parent = dir;
@@ -106,9 +118,13 @@ void source_remove(struct node *n)
 int source_set_target(struct node *n, const char *target, size_t len, struct err *e)
 {
 	const char *fault = len == 0 ? "that is empty" : fault_of_text(target, len);
+	int r;
 
 	if (fault)
 		return fail_text(e, "a symlink to", target, len, fault);
+	r = count_text(n->source, len, e);
+	if (r < 0)
+		return r;
 	n->type = NODE_SYMLINK;
 	n->target = xstrndup(target, len);
 	return 0;

@@ -5,7 +5,6 @@
  * -DFUZZ_MAIN a program that does the same with each file that it is given.
  */
 #include <errno.h>
-#include <stdio.h>
 
 #include "src/fs/fat_update.h"
 

@@ -190,25 +190,4 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	return 0;
 }
 
-#ifdef FUZZ_MAIN
-int main(int argc, char **argv)
-{
-	for (int i = 1; i < argc; i++) {
-		AUTO_BUF struct buf text = { 0 };
-		FILE *f = fopen(argv[i], "r");
-		char piece[4096];
-		size_t n;
-
-		if (!f) {
-			perror(argv[i]);
-			return 1;
-		}
-		buf_adds(&text, "");
-		while ((n = fread(piece, 1, sizeof(piece), f)))
-			buf_add(&text, piece, n);
-		fclose(f);
-		LLVMFuzzerTestOneInput((const u8 *)text.s, text.len);
-	}
-	return 0;
-}
-#endif
+#include "tests/fuzz/fuzz_main.h"

@@ -4,16 +4,14 @@
  * lies on itself. What was read must keep the promises of persist/image.h. For libFuzzer; with -DFUZZ_MAIN a program
  * that does the same with each file that it is given.
  */
-#include <stdio.h>
 #include <sys/stat.h>
 
 #include "persist/image.h"
+#include "tests/fuzz/must.h"
 
 #define READ_MAX (64 * KIB)
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size);
-
-#define MUST(cond) ((cond) ? (void)0 : (fprintf(stderr, "broken promise: %s\n", #cond), abort()))
 
 struct listing {
 	const struct image_stack *s;

@@ -3,14 +3,12 @@
  * Initrds that somebody made up. What was read must keep the promises of src/source/initrd.h. For libFuzzer; with
  * -DFUZZ_MAIN a program that does the same with each file that it is given.
  */
-#include <stdio.h>
 #include <sys/stat.h>
 
 #include "src/source/initrd.h"
+#include "tests/fuzz/must.h"
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size);
-
-#define MUST(cond) ((cond) ? (void)0 : (fprintf(stderr, "broken promise: %s\n", #cond), abort()))
 
 /* Each name of a path is one, and there is a "/" between. */
 static void check_path(const char *path)

@@ -3,14 +3,12 @@
  * Feeds the ISO reader with anything. Built with clang's -fsanitize=fuzzer, or with -DFUZZ_MAIN as a program that
  * reads the files it is given. What was read must keep the promises of source.h.
  */
-#include <stdio.h>
 #include <sys/mman.h>
 
 #include "src/source/private.h"
+#include "tests/fuzz/must.h"
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size);
-
-#define MUST(cond) ((cond) ? (void)0 : (fprintf(stderr, "broken promise: %s\n", #cond), abort()))
 
 static void check_name(const char *name)
 {
@@ -61,35 +59,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	return 0;
 }
 
-#ifdef FUZZ_MAIN
-
-static int try_file(const char *path)
-{
-	AUTO_FREE u8 *data = NULL;
-	FILE *f = fopen(path, "rb");
-	long size;
-
-	if (!f || fseek(f, 0, SEEK_END) < 0 || (size = ftell(f)) < 0 || fseek(f, 0, SEEK_SET) < 0) {
-		perror(path);
-		return 1;
-	}
-	data = xcalloc((size_t)size, 1);
-	if (fread(data, 1, (size_t)size, f) == (size_t)size)
-		LLVMFuzzerTestOneInput(data, (size_t)size);
-	fclose(f);
-	return 0;
-}
-
-int main(int argc, char **argv)
-{
-	int r = 0;
-
-	for (int i = 1; i < argc; i++)
-		r |= try_file(argv[i]);
-	return r;
-}
-
-#else
+#ifndef FUZZ_MAIN
 
 size_t LLVMFuzzerMutate(u8 *data, size_t size, size_t max_size);
 size_t LLVMFuzzerCustomMutator(u8 *data, size_t size, size_t max_size, unsigned seed);
@@ -114,3 +84,5 @@ size_t LLVMFuzzerCustomMutator(u8 *data, size_t size, size_t max_size, unsigned 
 }
 
 #endif
+
+#include "tests/fuzz/fuzz_main.h"

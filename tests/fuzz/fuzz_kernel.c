@@ -3,13 +3,11 @@
  * Kernels that somebody made up. What was read must keep the promises of persist/kernel.h. For libFuzzer; with
  * -DFUZZ_MAIN a program that does the same with each file that it is given.
  */
-#include <stdio.h>
 
 #include "persist/kernel.h"
+#include "tests/fuzz/must.h"
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size);
-
-#define MUST(cond) ((cond) ? (void)0 : (fprintf(stderr, "broken promise: %s\n", #cond), abort()))
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 {

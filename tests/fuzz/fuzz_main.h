@@ -4,6 +4,10 @@
 #define LIVESTICK_TESTS_FUZZ_MAIN_H
 
 #ifdef FUZZ_MAIN
+#include <stdio.h>
+
+#include "src/base/util.h"
+
 int main(int argc, char **argv)
 {
 	for (int i = 1; i < argc; i++) {

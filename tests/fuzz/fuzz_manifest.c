@@ -27,3 +27,5 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	manifest_free(&m);
 	return 0;
 }
+
+#include "tests/fuzz/fuzz_main.h"

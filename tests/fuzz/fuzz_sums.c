@@ -5,31 +5,20 @@
  * src/source/sums.h. For libFuzzer; with -DFUZZ_MAIN a program that does the same with each file that it is given.
  */
 #include <errno.h>
-#include <stdio.h>
 
 #include "src/source/sums_private.h"
+#include "tests/fuzz/fuzz_tree.h"
+#include "tests/fuzz/must.h"
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size);
-
-#define MUST(cond) ((cond) ? (void)0 : (fprintf(stderr, "broken promise: %s\n", #cond), abort()))
 
 #define IMAGE_SIZE (20 * 2048)
 #define DESCRIPTOR (16 * 2048)
 
-/* A source whose files are stretches of the input. */
 struct made_up {
-	struct source source;
-	const u8 *data;
+	struct tree tree;
 	u8 image[IMAGE_SIZE];
 };
-
-static int read_node(struct source *s, const struct node *n, u64 off, void *buf, size_t len, struct err *e)
-{
-	(void)e;
-	if (len)
-		memcpy(buf, ((struct made_up *)s)->data + n->extents[0].off + off, len);
-	return 0;
-}
 
 static int read_image(struct source *s, u64 off, void *buf, size_t len, struct err *e)
 {
@@ -39,80 +28,28 @@ static int read_image(struct source *s, u64 off, void *buf, size_t len, struct e
 	return 0;
 }
 
-static void free_made_up(struct source *s)
+static const struct source_ops ops = { .read = tree_read, .read_image = read_image, .free = tree_free };
+
+static bool take_field(struct tree *t, const char *path, size_t len, const u8 *content, size_t size)
 {
-	free(s);
-}
+	static const char field[] = "/FIELD";
 
-static const struct source_ops ops = { .read = read_node, .read_image = read_image, .free = free_made_up };
-
-static struct node *child(struct node *dir, const char *name, size_t len)
-{
-	for (size_t i = 0; i < dir->n_children; i++)
-		if (strlen(dir->children[i]->name) == len && memcmp(dir->children[i]->name, name, len) == 0)
-			return dir->children[i];
-	return NULL;
-}
-
-/* Directories are made on the way; what cannot be is left out. */
-static void add_file(struct made_up *m, const char *path, size_t len, const u8 *content, size_t size)
-{
-	struct node *dir = m->source.root, *n = NULL;
-	AUTO_ERR struct err e = { 0 };
-	size_t none = 0;
-
-	for (const char *end = path + len; path < end;) {
-		const char *slash = memchr(path, '/', (size_t)(end - path));
-		size_t part = (size_t)((slash ? slash : end) - path);
-
-		n = part ? child(dir, path, part) : dir;
-		if (!n && source_add(dir, path, part, &n, &e) < 0)
-			return;
-		path += part + (slash != NULL);
-		if (!slash)
-			break;
-		if (n->type == NODE_FILE && n->n_extents)
-			return;
-		n->type = NODE_DIR;
-		dir = n;
-	}
-	if (!n || n->type != NODE_FILE || n->n_extents)
-		return;
-	n->size = size;
-	*ARRAY_ADD(n->extents, none, n->cap_extents) = (struct extent){ (u64)(content - m->data), size };
-	n->n_extents = 1;
+	if (len != strlen(field) || memcmp(path, field, len) != 0)
+		return false;
+	memcpy(((struct made_up *)t)->image + DESCRIPTOR + 883, content, MIN(size, (size_t)512));
+	return true;
 }
 
 static struct source *make_up(const u8 *data, size_t size)
 {
-	static const char first[] = "md5sum.txt", field[] = "/FIELD";
 	struct made_up *m = xcalloc(1, sizeof(*m));
-	const u8 *end = data + size;
 
-	source_init(&m->source, &ops, "fuzz", "made up");
-	m->data = data;
-	m->source.size = IMAGE_SIZE;
+	source_init(&m->tree.source, &ops, "fuzz", "made up");
+	m->tree.source.size = IMAGE_SIZE;
 	memcpy(m->image + DESCRIPTOR, "\1CD001", 6);
 	put_le32(m->image + DESCRIPTOR + 80, IMAGE_SIZE / 2048);
-	for (const u8 *at = data, *stop; at <= end; at = stop + 1) {
-		const u8 *line = at;
-
-		stop = memchr(at, 1, (size_t)(end - at));
-		if (!stop)
-			stop = end;
-		if (at == data) {
-			add_file(m, first, strlen(first), at, (size_t)(stop - at));
-			continue;
-		}
-		at = memchr(at, '\n', (size_t)(stop - at));
-		if (!at)
-			continue;
-		if ((size_t)(at - line) == strlen(field) && memcmp(line, field, strlen(field)) == 0)
-			memcpy(m->image + DESCRIPTOR + 883, at + 1, MIN((size_t)(stop - at - 1), (size_t)512));
-		else
-			add_file(m, (const char *)line, (size_t)(at - line), at + 1, (size_t)(stop - at - 1));
-	}
-	return &m->source;
+	tree_fill(&m->tree, data, size, "md5sum.txt", take_field);
+	return &m->tree.source;
 }
 
 static void check_sums(const struct sums *sums)

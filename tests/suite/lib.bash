@@ -67,6 +67,36 @@ refuses() {
     [ ! -s "$tmp/.stdout" ] || fail "stdout is not empty"
 }
 
+# The target must be as it was: a sparse file with a known beginning, middle and end.
+make_target() {         # FILE [MIB]
+    local mib=${2:-300}
+    truncate -s "${mib}M" "$1"
+    printf 'precious' | dd of="$1" conv=notrunc status=none
+    printf 'precious' | dd of="$1" bs=1M seek=$((mib / 2)) conv=notrunc status=none
+    printf 'precious' | dd of="$1" bs=1 seek=$((mib * 1024 * 1024 - 8)) conv=notrunc status=none
+    cp --sparse=always "$1" "$1.orig"
+}
+untouched() { cmp "$1" "$1.orig" || fail "$1 was changed"; }
+
+# bad_source STATUS REGEX FILE: create from FILE is refused so, and the target is as before.
+bad_source() {
+    make_target t.img
+    refuses "$1" "$2" "$LIVESTICK" create --yes --quiet "$3" t.img
+    untouched t.img
+}
+
+# A tree with a live-boot menu, of which one thing is wrong.
+live_tree() {
+    rm -rf "$1" && mkdir -p "$1/live" "$1/isolinux"
+    head -c 70000 /dev/urandom >"$1/live/vmlinuz"
+    head -c 90000 /dev/urandom >"$1/live/initrd.img"
+    head -c 200000 /dev/urandom >"$1/live/filesystem.squashfs"
+    printf 'label live\n menu label Live\n linux /live/vmlinuz\n initrd /live/initrd.img\n append boot=live\n' \
+        >"$1/isolinux/isolinux.cfg"
+}
+live_iso() { xorriso -as mkisofs -quiet -R -iso-level 3 -o "$1.iso" "$1"; }
+
+
 # The small live ISO, built once and cached outside the clone.
 small_iso() { "$root/tests/iso/small.sh" 2>"$tmp/.iso.log" | tail -n 1; }
 

@@ -33,6 +33,10 @@ TEST(claims_are_checked)
 		{ TREE, "mkdir scripts && echo x >init && echo x >scripts/local", "root=/dev/sr0 ro quiet",
 		  "its initrd has no live-boot", "older than version 3", 0 },
 		{ "mkdir live", NULL, "boot=live", "there is no system image", NULL, 100 },
+		{ "mkdir live && ln -s ../../etc/passwd live/filesystem.squashfs", NULL, "boot=live",
+		  "there is no system image", NULL, 100 },
+		{ "mkdir live a && echo hsqs >a/b && ln -s ../a/b live/filesystem.squashfs", NULL, "boot=live", NULL,
+		  NULL, 100 },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(row); i++) {

@@ -273,6 +273,35 @@ TEST(files_in_too_many_pieces)
 	check_bad(&m, "/a: is in more than 4096 pieces");
 }
 
+TEST(files_in_too_many_pieces_together)
+{
+	AUTO_IMAGE struct image m = image_new(8100, 8000, NULL);
+
+	for (int i = 0; i < 100; i++)
+		for (int j = 0; j < 4001; j++) {
+			char id[16];
+
+			snprintf(id, sizeof(id), "F%02d.;1", i);
+			add(&m, id, strlen(id), 10, 1, j < 4000 ? 0x80 : 0, NULL);
+		}
+	check_bad(&m, "/f99: with it, files are in more than 400000 pieces");
+}
+
+TEST(names_too_long_together)
+{
+	AUTO_IMAGE struct image m = image_new(6400, 6300, NULL);
+	char id[202];
+
+	for (int i = 0; i < 41943; i++) {
+		snprintf(id, sizeof(id), "%0200d", i);
+		add_file(&m, id, 10, 1);
+	}
+	AUTO_SOURCE struct source *s = open_good(&m);
+	CHECK(s && s->n_nodes == 41943);
+	add_file(&m, "NINE.NAME;1", 10, 1);
+	check_bad(&m, "/: has names and symlinks of more than 8388608 bytes");
+}
+
 TEST(sizes_without_reason)
 {
 	AUTO_IMAGE struct image m = image_new(400, 4, NULL);

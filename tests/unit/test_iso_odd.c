@@ -104,6 +104,27 @@ TEST(sections)
 	}
 }
 
+/* A directory is read in pieces; a file may begin in one and end in the next. */
+TEST(sections_in_a_long_directory)
+{
+	AUTO_IMAGE struct image m = image_new(400, 90, NULL);
+
+	for (int i = 0; i < 2000; i++) {
+		char id[16];
+
+		snprintf(id, sizeof(id), "F%04d.;1", i);
+		add(&m, id, strlen(id), 300, 1, 0x80, NULL);
+		add(&m, id, strlen(id), 310 + (u32)i % 8, 1, 0, NULL);
+	}
+	AUTO_SOURCE struct source *s = open_good(&m);
+	CHECK(s && s->n_nodes == 2000);
+	for (size_t i = 0; s && i < s->n_nodes; i++) {
+		const struct node *n = s->root->children[i];
+
+		CHECK(n->size == 2 && n->n_extents == 2 && n->extents[1].off == (310 + i % 8) * BLOCK);
+	}
+}
+
 TEST(an_image_that_shrinks)
 {
 	AUTO_IMAGE struct image m = image_new(40, 1, NULL);
