@@ -84,7 +84,7 @@ static int make_plan(struct upgrade_job *j, struct err *e)
 	struct plan_upgrade o = {
 		.slot = slot_letter(j->to),
 		.boot_is_ext4 = s->boot_is_ext4,
-		.bios = stick_has_file(s, STICK_DIR "/syslinux.cfg"),
+		.bios = bios_is_there(s),
 		.uefi = stick_has_file(s, GRUB_CFG),
 		.has_data = data_uuid && strcmp(data_uuid, "none") != 0,
 		.data_size = data ? data->size : 0,
@@ -222,11 +222,13 @@ static int plan_update(struct upgrade_job *j, struct err *e)
 	size_t n = 0;
 	int r = choose_removed(j, e);
 
-	if (r < 0 || j->is_same)
+	if (r < 0)
 		return r;
 	r = stick_open_boot(&j->target.stick, j->target.device, &u, e);
 	if (r < 0)
 		return fail_as(e, EXIT_REFUSED, r, "%s", j->request->target);
+	if (j->is_same)
+		return 0;
 	for (size_t i = 0; i < u->n_leftover; i++)
 		buf_addf(&j->warnings, "an earlier upgrade was cut off: %s; this one mends it\n", u->leftover[i]);
 	if (stick_is_unfinished(&j->target.stick, j->to))
@@ -249,8 +251,8 @@ static int plan_update(struct upgrade_job *j, struct err *e)
 
 /* In this order; nothing is written by any of them. */
 static int (*const checks[])(struct upgrade_job *, struct err *) = {
-	read_source,     open_target,      choose_slot, check_family, make_plan, upgrade_read_source_through,
-	compare_systems, check_old_system, plan_update,
+	read_source,     open_target,      choose_slot, check_family,       make_plan, upgrade_read_source_through,
+	compare_systems, check_old_system, plan_update, upgrade_check_bios,
 };
 
 int upgrade_job_prepare(const struct upgrade_request *q, struct upgrade_job *ret, struct err *e)
@@ -274,6 +276,7 @@ void upgrade_job_free(struct upgrade_job *j)
 	free(j->removed);
 	buf_free(&j->warnings);
 	plan_free(j->plan);
+	host_free(&j->host);
 	target_free(&j->target);
 	facts_free(&j->facts);
 	*j = (struct upgrade_job){ 0 };

@@ -8,6 +8,7 @@
 #define LIVESTICK_JOB_UPGRADE_H
 
 #include "src/base/progress.h"
+#include "src/bios.h"
 #include "src/facts.h"
 #include "src/fs/update.h"
 #include "src/plan.h"
@@ -39,7 +40,10 @@ struct upgrade_job {
 	struct update_numbers numbers;
 	struct buf warnings; /* lines */
 	size_t n_loaders;    /* files of the UEFI loaders that were renewed */
-	u64 written, spared; /* bytes, of all writes; spared: were there already */
+	struct host host;    /* its BIOS loader, if `has_host` */
+	bool has_bios, has_host;
+	bool bios_differs, bios_renewed; /* the host's is another one than the stick's; is on the stick now */
+	u64 written, spared;             /* bytes, of all writes; spared: were there already */
 	enum {
 		UPGRADE_UNTOUCHED,
 		UPGRADE_BEGUN,    /* the old system starts; in place: none does */

@@ -14,8 +14,20 @@ MUST_CHECK int upgrade_read_source_through(struct upgrade_job *j, struct err *e)
 /* Plans and runs an update of an open volume, and counts what it wrote. `p` may be NULL. */
 MUST_CHECK int upgrade_run_update(struct upgrade_job *j, struct updater *u, struct volume_update *wanted,
                                   struct progress *p, struct err *e);
+/* The second half of it, of one that is planned already. */
+MUST_CHECK int upgrade_run_planned(struct upgrade_job *j, struct updater *u, struct progress *p, struct err *e);
+/* One update of BOOT, from opening to the last flush. */
+MUST_CHECK int upgrade_change(struct upgrade_job *j, struct volume_update *wanted, struct progress *p, struct err *e);
+/* The stick's manifest with these changes, on the stick and in the job. */
+MUST_CHECK int upgrade_put_stick_manifest(struct upgrade_job *j, const struct manifest_change *change, size_t n,
+                                          struct err *e);
 
 /* The stick's UEFI loaders become those of the new system, where they are a later version. */
 MUST_CHECK int upgrade_renew_loaders(struct upgrade_job *j, struct err *e);
+
+/* Whether the host has another BIOS loader than the stick; that it has none is a warning. */
+MUST_CHECK int upgrade_check_bios(struct upgrade_job *j, struct err *e);
+/* The stick gets it; and what was cut off when it got one is finished. */
+MUST_CHECK int upgrade_renew_bios(struct upgrade_job *j, struct err *e);
 
 #endif

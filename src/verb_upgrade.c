@@ -86,10 +86,21 @@ static void render_upgrade(const struct upgrade_job *j, struct buf *out)
 	buf_adds(out, "\n");
 }
 
+static void render_bios(const struct upgrade_job *j, struct buf *out)
+{
+	AUTO_FREE char *release = j->has_host ? syslinux_release(&j->host.syslinux.sys) : NULL;
+
+	if (j->bios_renewed)
+		buf_addf(out, "Loader   SYSLINUX %s, this machine's, is the BIOS loader now\n", release);
+	else if (j->bios_differs && j->request->dry_run)
+		buf_addf(out, "Loader   SYSLINUX %s, this machine's, will be the BIOS loader\n", release);
+}
+
 static void render_numbers(const struct upgrade_job *j, struct buf *out)
 {
 	if (j->n_loaders)
 		buf_addf(out, "Loaders  %zu files of the UEFI loaders are those of the new system now\n", j->n_loaders);
+	render_bios(j, out);
 	if (j->state == UPGRADE_COMPLETE)
 		buf_addf(out, "Written  %llu bytes; %llu more were there already\n", (unsigned long long)j->written,
 		         (unsigned long long)j->spared);
@@ -136,6 +147,8 @@ static struct json_object *result_json(const struct upgrade_job *j)
 	json_add_bytes(o, "boot_free_before", j->numbers.free_before);
 	json_add_bytes(o, "boot_free_after", j->numbers.free_after);
 	json_add_bytes(o, "loader_files_renewed", j->n_loaders);
+	json_add_bool(o, "bios_loader_differs", j->bios_differs);
+	json_add_bool(o, "bios_loader_renewed", j->bios_renewed);
 	json_add_bytes(o, "bytes_to_write", j->numbers.to_write);
 	json_add_bytes(o, "bytes_written", j->written);
 	json_add_bytes(o, "bytes_spared", j->spared);
@@ -151,7 +164,9 @@ static int show(const struct state *s, const struct upgrade_job *j, struct err *
 		return json_print(result_json(j), e);
 	if (j->is_same) {
 		buf_add_escaped(&out, j->request->target);
-		buf_adds(&out, ": has this system already, there is nothing to do\n");
+		buf_adds(&out, ": has this system already\n");
+		render_bios(j, &out);
+		render_warnings(j->warnings.s, &out);
 	} else {
 		if (j->request->dry_run)
 			render_facts(&j->facts, &out);

@@ -2,7 +2,9 @@
 /*
  * Runs a real job on a stick with a recorder, or a device that breaks, in the job's place: for tests/torture.py.
  *
- *	record LOG create SOURCE TARGET [ext4]          ids from the seed "torture"; TARGET exists and is overwritten
+ *	record LOG create SOURCE TARGET [OPTION]...     ids from the seed "torture"; TARGET exists and is overwritten.
+ *	                                                OPTION: ext4, gpt, 4096 (sectors), serial (console of the
+ *kernel), older-loader: the host's BIOS loader as it may have been before, with another letter in what each file says
  *	record LOG upgrade SOURCE TARGET [in-place]
  *	record LOG rollback TARGET
  *	record LOG -w N|-f N [-e ERRNO] [-t TORN] [-d] VERB ...    write or flush N fails; -d: all after it, too
@@ -58,19 +60,60 @@ static void stand_aside(struct stand_in *s, struct device **slot, FILE *log)
 	device_free(s->recorder);
 }
 
+static int change_word(struct blob *file, const char *word, char to, struct err *e)
+{
+	u8 *at = memmem(file->data, file->len, word, strlen(word));
+
+	if (!at)
+		return fail(e, -ENOENT, "the loader does not say \"%s\"", word);
+	*at = (u8)to;
+	return 0;
+}
+
+/* Texts only, and the checksum of the core made right again: it starts what it did. */
+static int make_older(struct create_job *j, struct err *e)
+{
+	const struct volume_file *sys = volume_find(&j->plan->boot_files, STICK_DIR "/ldlinux.sys");
+	u64 start = layout_part(&j->plan->layout, PART_BOOT)->start;
+	struct host *h = &j->host;
+	int r = change_word(&h->syslinux.sys, "Copyright", 'c', e);
+
+	if (r == 0)
+		r = change_word(&h->module[0], "Press [Tab]", 'p', e);
+	return r < 0 ? r : syslinux_patch(&h->syslinux, (sys->device_off - start) / 512, STICK_DIR, e);
+}
+
 static int create(char **argv, FILE *log, struct err *e)
 {
 	struct create_request q = { .source = argv[0], .target = argv[1] };
+	bool older = false;
 	struct create_job j;
 	struct stand_in s;
 	int r;
 
-	q.plan.boot_fs = argv[2] ? BOOT_FS_EXT4 : BOOT_FS_FAT32;
+	q.plan.boot_fs = BOOT_FS_FAT32;
 	q.plan.time = 1700000000;
+	for (char **option = argv + 2; *option; option++) {
+		older = older || strcmp(*option, "older-loader") == 0;
+		if (strcmp(*option, "ext4") == 0)
+			q.plan.boot_fs = BOOT_FS_EXT4;
+		else if (strcmp(*option, "gpt") == 0)
+			q.plan.table = TABLE_GPT;
+		else if (strcmp(*option, "4096") == 0)
+			q.sector_size = 4096;
+		else if (strcmp(*option, "serial") == 0)
+			q.plan.append = "console=ttyS0,115200";
+	}
 	seed_from_text("torture", &q.plan.seed);
 	r = create_job_prepare(&q, &j, e);
 	if (r < 0)
 		return r;
+	if (older)
+		r = make_older(&j, e);
+	if (r < 0) {
+		create_job_free(&j);
+		return r;
+	}
 	stand_in(&s, &j.device);
 	r = create_job_run(&j, e);
 	stand_aside(&s, &j.device, log);
