@@ -20,6 +20,7 @@ static int open_target(struct upgrade_job *j, struct err *e)
 		.source = q->source,
 		.allow_fixed = q->allow_fixed,
 		.writable = !q->dry_run,
+		.damaged_too = true,
 	};
 
 	return target_open(&t, &j->target, e);
@@ -251,8 +252,9 @@ static int plan_update(struct upgrade_job *j, struct err *e)
 
 /* In this order; nothing is written by any of them. */
 static int (*const checks[])(struct upgrade_job *, struct err *) = {
-	read_source,     open_target,      choose_slot, check_family,       make_plan, upgrade_read_source_through,
-	compare_systems, check_old_system, plan_update, upgrade_check_bios,
+	read_source,      open_target, upgrade_check_boot,          choose_slot,
+	check_family,     make_plan,   upgrade_read_source_through, compare_systems,
+	check_old_system, plan_update, upgrade_check_bios,
 };
 
 int upgrade_job_prepare(const struct upgrade_request *q, struct upgrade_job *ret, struct err *e)
@@ -262,6 +264,7 @@ int upgrade_job_prepare(const struct upgrade_request *q, struct upgrade_job *ret
 	*ret = (struct upgrade_job){ .request = q };
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(checks); i++)
 		r = interrupted ? fail(e, -EINTR, "interrupted; nothing was written") : checks[i](ret, e);
+	upgrade_look_at_real(ret);
 	if (r < 0) {
 		progress_break(q->progress);
 		upgrade_job_free(ret);
@@ -277,6 +280,7 @@ void upgrade_job_free(struct upgrade_job *j)
 	buf_free(&j->warnings);
 	plan_free(j->plan);
 	host_free(&j->host);
+	mend_free(j->mend);
 	target_free(&j->target);
 	facts_free(&j->facts);
 	*j = (struct upgrade_job){ 0 };

@@ -11,8 +11,11 @@
 #include "src/bios.h"
 #include "src/facts.h"
 #include "src/fs/update.h"
+#include "src/mend.h"
 #include "src/plan.h"
 #include "src/target.h"
+
+struct upgrade_job;
 
 struct upgrade_request {
 	const char *source, *target;
@@ -21,16 +24,23 @@ struct upgrade_request {
 	bool family_change;    /* a system of another family, which does not find what was saved */
 	bool in_place;         /* over the system that is there: for sticks with room for one */
 	bool ignore_checksums; /* the source's own, when they do not fit */
+	bool repair;           /* a BOOT that is damaged is mended first */
 	bool dry_run;
 	i64 time; /* of what we make ourselves: seconds since 1970 */
 	struct progress *progress;
+	/* Asked once, when all checks have passed and BOOT is to be mended; 0 to go on, or a classed error. May be
+	 * NULL. */
+	int (*confirm)(void *ctx, const struct upgrade_job *job, struct err *e);
+	void *confirm_ctx;
 };
 
 struct upgrade_job {
 	const struct upgrade_request *request;
 	struct facts facts;
 	struct target target;
-	enum slot from, to; /* the system that starts now; the slot that gets the new one. In place: the same */
+	struct mend *mend;          /* what is to be done to BOOT first; NULL: nothing */
+	struct device *real_device; /* while the checks look at the stick as it will be then */
+	enum slot from, to;         /* the system that starts now; the slot that gets the new one. In place: the same */
 	bool in_place;
 	bool is_same; /* the slot that starts holds this very system already: there is nothing to do */
 	struct plan *plan;

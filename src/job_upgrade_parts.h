@@ -22,6 +22,12 @@ MUST_CHECK int upgrade_change(struct upgrade_job *j, struct volume_update *wante
 MUST_CHECK int upgrade_put_stick_manifest(struct upgrade_job *j, const struct manifest_change *change, size_t n,
                                           struct err *e);
 
+/* Whether BOOT is sound, or can be mended and may be: then the job looks at the stick as it will be. */
+MUST_CHECK int upgrade_check_boot(struct upgrade_job *j, struct err *e);
+/* Ends that. */
+void upgrade_look_at_real(struct upgrade_job *j);
+MUST_CHECK int upgrade_mend_boot(struct upgrade_job *j, struct err *e);
+
 /* The stick's UEFI loaders become those of the new system, where they are a later version. */
 MUST_CHECK int upgrade_renew_loaders(struct upgrade_job *j, struct err *e);
 

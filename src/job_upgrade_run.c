@@ -177,6 +177,7 @@ static const struct {
 	int (*run)(struct upgrade_job *, struct err *);
 	bool always; /* also when the system is there already: what a cut after the switch has left undone */
 } steps[] = {
+	{ "repairing BOOT", upgrade_mend_boot, true },
 	{ "taking the other system out of the menu", hide_slot, false },
 	{ "clearing what an earlier upgrade has left", clear_unfinished, false },
 	{ "noting what is to come", write_next, false },
@@ -213,6 +214,11 @@ static int say_state(struct upgrade_job *j, int r, struct err *e)
 
 int upgrade_job_run(struct upgrade_job *j, struct err *e)
 {
+	const struct upgrade_request *q = j->request;
+	int asked = j->mend && q->confirm ? q->confirm(q->confirm_ctx, j, e) : 0;
+
+	if (asked < 0)
+		return asked;
 	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
 		int r = 0;
 

@@ -27,13 +27,14 @@ static int open_guarded(const struct target_request *q, struct target *t, struct
 	return r == 0 ? guard_same(&t->drive, &now, e) : r;
 }
 
-static int read_stick(const char *name, struct target *t, struct err *e)
+static int read_stick(const struct target_request *q, struct target *t, struct err *e)
 {
+	const char *name = q->path;
 	int r = stick_read(t->device, &t->stick, e);
 
 	if (r < 0)
 		return r;
-	if (t->stick.damage)
+	if (t->stick.damage && !(q->damaged_too && t->stick.is_ours))
 		return fail_refused(e, -EUCLEAN, "%s: is damaged: %s", name, t->stick.damage);
 	if (!t->stick.is_ours)
 		return fail_refused(e, -EINVAL,
@@ -48,7 +49,7 @@ int target_open(const struct target_request *q, struct target *ret, struct err *
 	int r = open_guarded(q, &t, e);
 
 	if (r == 0)
-		r = read_stick(q->path, &t, e);
+		r = read_stick(q, &t, e);
 	if (r < 0) {
 		target_free(&t);
 		return r;

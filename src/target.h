@@ -13,6 +13,7 @@ struct target_request {
 	const char *source; /* what must not lie on it; NULL: nothing */
 	bool allow_fixed;   /* a drive that is not removable may be written */
 	bool writable;
+	bool damaged_too; /* a stick of ours of which not all can be read: stick.damage tells */
 };
 
 struct target {
