@@ -236,6 +236,28 @@ int syslinux_patch(struct syslinux *s, u64 first_sector, const char *dir, struct
 	return 0;
 }
 
+int syslinux_leads_to(struct syslinux *s, u64 *ret_first_sector, struct err *e)
+{
+	struct patch p;
+
+	if (!locate(s, &p))
+		return fail(e, -EINVAL, "ldlinux.sys: is not of a SYSLINUX release that livestick can install");
+	*ret_first_sector = get_le32(p.boot_low) | (u64)get_le32(p.boot_high) << 32;
+	return 0;
+}
+
+char *syslinux_release(const struct blob *sys)
+{
+	static const char head[] = "\r\nSYSLINUX ", digits[] = "0123456789.";
+	size_t at = strlen(head), n = 0;
+
+	if (sys->len <= at || memcmp(sys->data, head, at) != 0)
+		return xstrdup("");
+	while (at + n < sys->len && sys->data[at + n] && strchr(digits, sys->data[at + n]))
+		n++;
+	return xstrndup((const char *)sys->data + at, n);
+}
+
 int syslinux_module(const char *name, struct blob *ret, struct err *e)
 {
 	static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789";

@@ -38,6 +38,15 @@ MUST_CHECK int syslinux_harvest(struct syslinux *ret, struct err *e);
  * ldlinux.sys. May be called again.
  */
 MUST_CHECK int syslinux_patch(struct syslinux *s, u64 first_sector, const char *dir, struct err *e);
+
+/*
+ * The other way round, of a set that was found: `s` has ldlinux.sys as it lies there, and the volume's boot sector.
+ * Where the sector leads, counted as for syslinux_patch(). Untrusted; -EINVAL when the file is no ldlinux.sys that we
+ * know.
+ */
+MUST_CHECK int syslinux_leads_to(struct syslinux *s, u64 *ret_first_sector, struct err *e);
+/* "6.04": the release in the words at the start of a ldlinux.sys; "" when there are none. The caller frees. */
+MUST_CHECK char *syslinux_release(const struct blob *sys);
 void syslinux_free(struct syslinux *s);
 
 /* A module of the same release as the core ("menu.c32"), from the host's syslinux-common. The caller frees. */

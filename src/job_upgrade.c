@@ -20,11 +20,19 @@ static int open_target(struct upgrade_job *j, struct err *e)
 		.source = q->source,
 		.allow_fixed = q->allow_fixed,
 		.writable = !q->dry_run,
-		.settled = q->settled,
-		.settled_ctx = q->settled_ctx,
+		.accept = TARGET_DAMAGED,
 	};
 
 	return target_open(&t, &j->target, e);
+}
+
+/* All is open, and the programs that mend BOOT and that have the loader have run. */
+static int settle(struct upgrade_job *j, struct err *e)
+{
+	(void)e;
+	if (j->request->settled)
+		j->request->settled(j->request->settled_ctx);
+	return 0;
 }
 
 /* ---- which slot */
@@ -86,7 +94,7 @@ static int make_plan(struct upgrade_job *j, struct err *e)
 	struct plan_upgrade o = {
 		.slot = slot_letter(j->to),
 		.boot_is_ext4 = s->boot_is_ext4,
-		.bios = stick_has_file(s, STICK_DIR "/syslinux.cfg"),
+		.bios = bios_is_there(s),
 		.uefi = stick_has_file(s, GRUB_CFG),
 		.has_data = data_uuid && strcmp(data_uuid, "none") != 0,
 		.data_size = data ? data->size : 0,
@@ -224,11 +232,13 @@ static int plan_update(struct upgrade_job *j, struct err *e)
 	size_t n = 0;
 	int r = choose_removed(j, e);
 
-	if (r < 0 || j->is_same)
+	if (r < 0)
 		return r;
 	r = stick_open_boot(&j->target.stick, j->target.device, &u, e);
 	if (r < 0)
 		return fail_as(e, EXIT_REFUSED, r, "%s", j->request->target);
+	if (j->is_same)
+		return 0;
 	for (size_t i = 0; i < u->n_leftover; i++)
 		buf_addf(&j->warnings, "an earlier upgrade was cut off: %s; this one mends it\n", u->leftover[i]);
 	if (stick_is_unfinished(&j->target.stick, j->to))
@@ -251,8 +261,9 @@ static int plan_update(struct upgrade_job *j, struct err *e)
 
 /* In this order; nothing is written by any of them. */
 static int (*const checks[])(struct upgrade_job *, struct err *) = {
-	read_source,     open_target,      choose_slot, check_family, make_plan, upgrade_read_source_through,
-	compare_systems, check_old_system, plan_update,
+	read_source,      upgrade_load_host, open_target,        upgrade_check_boot,          settle,
+	choose_slot,      check_family,      make_plan,          upgrade_read_source_through, compare_systems,
+	check_old_system, plan_update,       upgrade_check_bios,
 };
 
 int upgrade_job_prepare(const struct upgrade_request *q, struct upgrade_job *ret, struct err *e)
@@ -262,6 +273,7 @@ int upgrade_job_prepare(const struct upgrade_request *q, struct upgrade_job *ret
 	*ret = (struct upgrade_job){ .request = q };
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(checks); i++)
 		r = interrupted ? fail(e, -EINTR, "interrupted; nothing was written") : checks[i](ret, e);
+	upgrade_look_at_real(ret);
 	if (r < 0) {
 		progress_break(q->progress);
 		upgrade_job_free(ret);
@@ -276,6 +288,9 @@ void upgrade_job_free(struct upgrade_job *j)
 	free(j->removed);
 	buf_free(&j->warnings);
 	plan_free(j->plan);
+	host_free(&j->host);
+	free(j->why_no_host);
+	mend_free(j->mend);
 	target_free(&j->target);
 	facts_free(&j->facts);
 	*j = (struct upgrade_job){ 0 };

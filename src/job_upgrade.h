@@ -8,10 +8,14 @@
 #define LIVESTICK_JOB_UPGRADE_H
 
 #include "src/base/progress.h"
+#include "src/bios.h"
 #include "src/facts.h"
 #include "src/fs/update.h"
+#include "src/mend.h"
 #include "src/plan.h"
 #include "src/target.h"
+
+struct upgrade_job;
 
 struct upgrade_request {
 	const char *source, *target;
@@ -20,18 +24,25 @@ struct upgrade_request {
 	bool family_change;    /* a system of another family, which does not find what was saved */
 	bool in_place;         /* over the system that is there: for sticks with room for one */
 	bool ignore_checksums; /* the source's own, when they do not fit */
+	bool repair;           /* a BOOT that is damaged is mended first */
 	bool dry_run;
 	i64 time; /* of what we make ourselves: seconds since 1970 */
 	struct progress *progress;
-	void (*settled)(void *ctx); /* as in target.h; the source has been read by then */
+	void (*settled)(void *ctx); /* as in target.h; the source has been read and BOOT judged by then */
 	void *settled_ctx;
+	/* Asked once, when all checks have passed and BOOT is to be mended; 0 to go on, or a classed error. May be
+	 * NULL. */
+	int (*confirm)(void *ctx, const struct upgrade_job *job, struct err *e);
+	void *confirm_ctx;
 };
 
 struct upgrade_job {
 	const struct upgrade_request *request;
 	struct facts facts;
 	struct target target;
-	enum slot from, to; /* the system that starts now; the slot that gets the new one. In place: the same */
+	struct mend *mend;          /* what is to be done to BOOT first; NULL: nothing */
+	struct device *real_device; /* while the checks look at the stick as it will be then */
+	enum slot from, to;         /* the system that starts now; the slot that gets the new one. In place: the same */
 	bool in_place;
 	bool is_same; /* the slot that starts holds this very system already: there is nothing to do */
 	struct plan *plan;
@@ -41,7 +52,11 @@ struct upgrade_job {
 	struct update_numbers numbers;
 	struct buf warnings; /* lines */
 	size_t n_loaders;    /* files of the UEFI loaders that were renewed */
-	u64 written, spared; /* bytes, of all writes; spared: were there already */
+	struct host host;    /* its BIOS loader, if `has_host` */
+	bool has_bios, has_host;
+	char *why_no_host;
+	bool bios_differs, bios_renewed; /* the host's is another one than the stick's; is on the stick now */
+	u64 written, spared;             /* bytes, of all writes; spared: were there already */
 	enum {
 		UPGRADE_UNTOUCHED,
 		UPGRADE_BEGUN,    /* the old system starts; in place: none does */

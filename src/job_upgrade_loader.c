@@ -6,7 +6,7 @@
  *
  * They are left as they are when the new ones are not signed, are another set of files, start Linux by another command,
  * or look for their configuration where the stick has none: then they are no later version of what is there. The BIOS
- * loader comes from the host and stays what `create` has put there.
+ * loader comes from the host: job_upgrade_bios.c.
  */
 #include <errno.h>
 #include <fnmatch.h>
@@ -192,9 +192,11 @@ static int write_manifest(struct upgrade_job *j, const struct loaders *l, const 
 	const struct buf *text;
 	int r;
 
+	if (!l->is_esp)
+		return upgrade_put_stick_manifest(j, changes, n, e);
 	manifest_copy(l->manifest, changes, n, &m);
 	text = manifest_text(&m);
-	r = change(j, l, l->is_esp ? ESP_MANIFEST : STICK_DIR "/stick.manifest", text->len, input_memory(text->s), e);
+	r = change(j, l, ESP_MANIFEST, text->len, input_memory(text->s), e);
 	manifest_free(&m);
 	return r;
 }

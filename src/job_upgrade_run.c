@@ -20,12 +20,17 @@ char *slot_file(enum slot slot, const char *end)
 int upgrade_run_update(struct upgrade_job *j, struct updater *u, struct volume_update *wanted, struct progress *p,
                        struct err *e)
 {
-	const struct update_phase *phase;
-	size_t n = 0;
 	int r = update_plan(u, wanted, e);
 
-	if (r == 0)
-		r = update_phases(u, &phase, &n, e);
+	return r < 0 ? r : upgrade_run_planned(j, u, p, e);
+}
+
+int upgrade_run_planned(struct upgrade_job *j, struct updater *u, struct progress *p, struct err *e)
+{
+	const struct update_phase *phase;
+	size_t n = 0;
+	int r = update_phases(u, &phase, &n, e);
+
 	if (r < 0)
 		return r;
 	progress_begin(p, "write", u->numbers.to_write);
@@ -40,8 +45,7 @@ int upgrade_run_update(struct upgrade_job *j, struct updater *u, struct volume_u
 	return r;
 }
 
-/* One update of BOOT, from opening to the last flush. */
-static int change(struct upgrade_job *j, struct volume_update *wanted, struct progress *p, struct err *e)
+int upgrade_change(struct upgrade_job *j, struct volume_update *wanted, struct progress *p, struct err *e)
 {
 	AUTO_UPDATER struct updater *u = NULL;
 	int r = stick_open_boot(&j->target.stick, j->target.device, &u, e);
@@ -79,7 +83,7 @@ static int clear_unfinished(struct upgrade_job *j, struct err *e)
 			*ARRAY_ADD(remove, u.n_remove, cap) = path;
 	}
 	u.remove = remove;
-	r = u.n_remove ? change(j, &u, NULL, e) : 0;
+	r = u.n_remove ? upgrade_change(j, &u, NULL, e) : 0;
 	free(remove);
 	return r;
 }
@@ -93,7 +97,7 @@ static int put_manifest(struct upgrade_job *j, const char *end, struct err *e)
 	int r;
 
 	volume_add(&u.put, path, text->len, input_memory(text->s), j->plan->time)->replace = true;
-	r = change(j, &u, NULL, e);
+	r = upgrade_change(j, &u, NULL, e);
 	volume_files_free(&u.put);
 	return r;
 }
@@ -106,7 +110,7 @@ static int write_next(struct upgrade_job *j, struct err *e)
 
 static int write_system(struct upgrade_job *j, struct err *e)
 {
-	return change(j, &j->update, j->request->progress, e);
+	return upgrade_change(j, &j->update, j->request->progress, e);
 }
 
 static int check_source_same(struct upgrade_job *j, struct err *e)
@@ -117,6 +121,25 @@ static int check_source_same(struct upgrade_job *j, struct err *e)
 static int read_back(struct upgrade_job *j, struct err *e)
 {
 	return content_verify(j->target.boot, &j->plan->slot_manifest, j->request->progress, e);
+}
+
+int upgrade_put_stick_manifest(struct upgrade_job *j, const struct manifest_change *change, size_t n, struct err *e)
+{
+	struct volume_update u = { 0 };
+	struct manifest m = { 0 }, was = j->target.stick.manifest;
+	const struct buf *text;
+	int r;
+
+	manifest_copy(&was, change, n, &m);
+	text = manifest_text(&m);
+	volume_add(&u.put, STICK_DIR "/stick.manifest", text->len, input_memory(text->s), j->plan->time)->replace =
+	    true;
+	r = upgrade_change(j, &u, NULL, e);
+	volume_files_free(&u.put);
+	if (r == 0)
+		j->target.stick.manifest = m;
+	manifest_free(r == 0 ? &was : &m);
+	return r;
 }
 
 static int write_manifest(struct upgrade_job *j, struct err *e)
@@ -146,23 +169,26 @@ static int remove_next(struct upgrade_job *j, struct err *e)
 	const char *const remove[] = { path };
 	struct volume_update u = { .remove = remove, .n_remove = 1 };
 
-	return change(j, &u, NULL, e);
+	return upgrade_change(j, &u, NULL, e);
 }
 
 static const struct {
 	const char *what;
 	int (*run)(struct upgrade_job *, struct err *);
+	bool always; /* also when the system is there already: what a cut after the switch has left undone */
 } steps[] = {
-	{ "taking the other system out of the menu", hide_slot },
-	{ "clearing what an earlier upgrade has left", clear_unfinished },
-	{ "noting what is to come", write_next },
-	{ "writing the new system", write_system },
-	{ "reading the source", check_source_same },
-	{ "reading the new system back", read_back },
-	{ "writing the manifest", write_manifest },
-	{ "switching to the new system", switch_over },
-	{ "clearing up", remove_next },
-	{ "renewing the UEFI loaders", upgrade_renew_loaders },
+	{ "repairing BOOT", upgrade_mend_boot, true },
+	{ "taking the other system out of the menu", hide_slot, false },
+	{ "clearing what an earlier upgrade has left", clear_unfinished, false },
+	{ "noting what is to come", write_next, false },
+	{ "writing the new system", write_system, false },
+	{ "reading the source", check_source_same, false },
+	{ "reading the new system back", read_back, false },
+	{ "writing the manifest", write_manifest, false },
+	{ "switching to the new system", switch_over, false },
+	{ "clearing up", remove_next, true },
+	{ "renewing the BIOS loader", upgrade_renew_bios, true },
+	{ "renewing the UEFI loaders", upgrade_renew_loaders, true },
 };
 
 /* The user must know what the stick starts now. */
@@ -171,6 +197,8 @@ static int say_state(struct upgrade_job *j, int r, struct err *e)
 	const char *name = j->request->target;
 
 	progress_break(j->request->progress);
+	if (j->is_same)
+		return fail(e, r, "%s: has this system already and starts it, but it was not brought to its end", name);
 	if (j->state == UPGRADE_COMPLETE)
 		return fail(e, r, "%s: the new system is on it and starts, but the upgrade did not end well", name);
 	if (j->state == UPGRADE_UNTOUCHED)
@@ -186,12 +214,17 @@ static int say_state(struct upgrade_job *j, int r, struct err *e)
 
 int upgrade_job_run(struct upgrade_job *j, struct err *e)
 {
-	/* What was cut off after the switch may have left something. */
-	if (j->is_same)
-		return interrupted ? fail(e, -EINTR, "interrupted") : remove_next(j, e);
-	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
-		int r = interrupted ? fail(e, -EINTR, "interrupted") : steps[i].run(j, e);
+	const struct upgrade_request *q = j->request;
+	int asked = j->mend && q->confirm ? q->confirm(q->confirm_ctx, j, e) : 0;
 
+	if (asked < 0)
+		return asked;
+	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+		int r = 0;
+
+		if (j->is_same && !steps[i].always)
+			continue;
+		r = interrupted ? fail(e, -EINTR, "interrupted") : steps[i].run(j, e);
 		if (r < 0)
 			return say_state(j, fail(e, r, "%s", steps[i].what), e);
 	}

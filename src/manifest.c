@@ -153,9 +153,13 @@ void manifest_copy(const struct manifest *from, const struct manifest_change *ch
 		*f = (struct manifest_file){ .path = xstrdup(from->file[i].path), .size = from->file[i].size };
 		memcpy(f->digest, from->file[i].digest, SHA256_SIZE);
 		for (size_t k = 0; k < n; k++) {
-			if (strcmp(change[k].path, f->path) == 0) {
-				f->size = change[k].size;
-				memcpy(f->digest, change[k].digest, SHA256_SIZE);
+			if (strcmp(change[k].path, from->file[i].path) != 0)
+				continue;
+			f->size = change[k].size;
+			memcpy(f->digest, change[k].digest, SHA256_SIZE);
+			if (change[k].new_path) {
+				free(f->path);
+				f->path = xstrdup(change[k].new_path);
 			}
 		}
 	}

@@ -58,6 +58,7 @@ bool manifest_same(const struct manifest *a, const struct manifest *b);
 /* What has become another file. */
 struct manifest_change {
 	const char *path;
+	const char *new_path; /* NULL: the same */
 	u64 size;
 	u8 digest[SHA256_SIZE];
 };

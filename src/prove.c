@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "src/base/scratch.h"
 #include "src/prove_menu.h"
 #include "src/prove_parts.h"
 
@@ -13,13 +14,6 @@
 #define SECONDS_EMULATED 600
 #define MEMORY           (2 * GIB)
 #define TRIES            3 /* of a start that the emulator itself has spoilt */
-
-const char *prove_tmpdir(void)
-{
-	const char *dir = getenv("TMPDIR");
-
-	return dir && *dir ? dir : "/var/tmp";
-}
 
 static void say(const struct proof *p, const char *fmt, ...) PRINTF_LIKE(2, 3);
 static void say(const struct proof *p, const char *fmt, ...)
@@ -240,7 +234,7 @@ static int without_qemu(const struct prove_request *q, struct checks *c, int r, 
 int prove_boot(struct device *d, const struct stick *s, const struct prove_request *q, struct progress *p,
                struct checks *c, struct err *e)
 {
-	const char *tmpdir = q->tmpdir ? q->tmpdir : prove_tmpdir();
+	const char *tmpdir = q->tmpdir ? q->tmpdir : scratch_parent();
 	AUTO_ERR struct err why = { 0 };
 	struct qemu qemu;
 	int r;

@@ -21,7 +21,7 @@ struct prove_request {
 	u64 memory;                 /* of the guest, bytes; 0: 2 GiB */
 	const char
 	    *screenshots;   /* a directory for bios.png, bios-again.png, uefi.png...; made if need be; NULL: none */
-	const char *tmpdir; /* for what the guest writes: may be some GiB; NULL: $TMPDIR or /var/tmp */
+	const char *tmpdir; /* for what the guest writes: may be some GiB; NULL: scratch_parent() */
 	void (*say)(void *ctx, const char *line); /* what is going on, for people; NULL: nobody wants it */
 	void *ctx;
 };
@@ -33,8 +33,5 @@ struct prove_request {
  */
 MUST_CHECK int prove_boot(struct device *d, const struct stick *s, const struct prove_request *q, struct progress *p,
                           struct checks *c, struct err *e);
-
-/* $TMPDIR, or /var/tmp, which is less often in memory than /tmp. */
-const char *prove_tmpdir(void);
 
 #endif

@@ -10,6 +10,7 @@
 
 /* 200,000 files with paths of 250 characters. */
 #define MANIFEST_MAX (64 * MIB)
+#define LARGE_SECTOR 4096
 
 static const char *const slot_manifest[N_SLOTS] = { STICK_DIR "/a.manifest", STICK_DIR "/b.manifest" };
 static const char *const next_manifest[N_SLOTS] = { STICK_DIR "/a.next", STICK_DIR "/b.next" };
@@ -102,7 +103,7 @@ static bool read_partition(struct stick *s, struct device *d, const struct scan_
 	return true;
 }
 
-int stick_read(struct device *d, struct stick *ret, struct err *e)
+static int read_stick(struct device *d, struct stick *ret, struct err *e)
 {
 	struct stick s = { 0 };
 	int r = scan_device(d, &s.scan, e);
@@ -117,6 +118,26 @@ int stick_read(struct device *d, struct stick *ret, struct err *e)
 			break;
 	}
 	*ret = s;
+	return 0;
+}
+
+int stick_read(struct device *d, struct stick *ret, struct err *e)
+{
+	AUTO_ERR struct err ignored = { 0 };
+	u32 sector_size = d->sector_size;
+	struct stick large = { 0 };
+	int r = read_stick(d, ret, e);
+
+	if (r < 0 || ret->is_ours || d->is_block || d->size % LARGE_SECTOR)
+		return r;
+	d->sector_size = LARGE_SECTOR;
+	if (read_stick(d, &large, &ignored) == 0 && large.is_ours) {
+		stick_free(ret);
+		*ret = large;
+		return 0;
+	}
+	stick_free(&large);
+	d->sector_size = sector_size;
 	return 0;
 }
 

@@ -27,7 +27,10 @@ struct stick {
 	char *damage;                   /* what could not be read although it should be there; NULL: nothing */
 };
 
-/* 0 also for a device that is no stick of ours (is_ours is false then). */
+/*
+ * 0 also for a device that is no stick of ours (is_ours is false then). A plain file does not tell for what sectors it
+ * was made: it gets the sector size with which it is a stick of ours.
+ */
 MUST_CHECK int stick_read(struct device *d, struct stick *ret, struct err *e);
 void stick_free(struct stick *s);
 

@@ -27,25 +27,27 @@ static int open_guarded(const struct target_request *q, struct target *t, struct
 	return r == 0 ? guard_same(&t->drive, &now, e) : r;
 }
 
-static int check_stick(const char *name, const struct stick *s, struct err *e)
+static int check_stick(const struct target_request *q, const struct stick *s, struct err *e)
 {
-	if (s->damage)
+	const char *name = q->path;
+
+	if (s->damage && q->accept == TARGET_SOUND)
 		return fail_refused(e, -EUCLEAN, "%s: is damaged: %s", name, s->damage);
-	if (!s->is_ours)
+	if (!s->is_ours && q->accept != TARGET_ANY)
 		return fail_refused(e, -EINVAL,
 		                    "%s: is not a stick that livestick made (create makes one, and wipes it)", name);
 	return 0;
 }
 
-static int read_stick(const char *name, bool any, struct target *t, struct err *e)
+static int read_stick(const struct target_request *q, struct target *t, struct err *e)
 {
 	int r = stick_read(t->device, &t->stick, e);
 
-	if (r == 0 && !any)
-		r = check_stick(name, &t->stick, e);
+	if (r == 0)
+		r = check_stick(q, &t->stick, e);
 	if (r < 0 || !t->stick.is_ours)
 		return r;
-	t->boot = device_new_window(t->device, name, t->stick.boot_start, t->stick.boot_size);
+	t->boot = device_new_window(t->device, q->path, t->stick.boot_start, t->stick.boot_size);
 	return 0;
 }
 
@@ -57,7 +59,7 @@ int target_open(const struct target_request *q, struct target *ret, struct err *
 	if (r == 0 && q->settled)
 		q->settled(q->settled_ctx);
 	if (r == 0)
-		r = read_stick(q->path, q->any, &t, e);
+		r = read_stick(q, &t, e);
 	if (r < 0) {
 		target_free(&t);
 		return r;

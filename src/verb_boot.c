@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <termios.h>
 
+#include "src/base/scratch.h"
 #include "src/prove.h"
 #include "src/prove_menu.h"
 #include "src/target.h"
@@ -176,7 +177,7 @@ static int choose_display(const struct state *s, const char **ret, struct err *e
 		return 0;
 	if (!(x && *x) && !(wayland && *wayland))
 		return fail(e, -ENOTTY, "there is no graphical session here for a window: use --serial");
-	r = qemu_find_display(prove_tmpdir(), ret, e);
+	r = qemu_find_display(scratch_parent(), ret, e);
 	if (r == 0 && !*ret)
 		r = fail(e, -ENOENT, "QEMU cannot show a window: apt-get install qemu-system-gui, or use --serial");
 	return r;
@@ -190,7 +191,7 @@ static int run_machine(const struct state *s, struct qemu_machine *m, struct err
 	int r = choose_display(s, &m->display, e), end;
 
 	if (r == 0)
-		r = qemu_find(prove_tmpdir(), &qemu, e);
+		r = qemu_find(scratch_parent(), &qemu, e);
 	if (r < 0)
 		return r;
 	m->kvm = qemu.kvm;
@@ -252,7 +253,7 @@ static int boot_overlay(struct state *s, struct err *e)
 	int r = device_open(s->target.path, false, &d, e);
 
 	if (r == 0)
-		r = device_new_scratch(d, prove_tmpdir(), &overlay, e);
+		r = device_new_scratch(d, scratch_parent(), &overlay, e);
 	if (r == 0 && s->serial)
 		r = stick_read(d, &stick, e);
 	if (r == 0 && s->serial)
@@ -266,7 +267,7 @@ static int boot_overlay(struct state *s, struct err *e)
 	r = boot_device(s, overlay, e);
 	if (r == 0 && device_scratch_failed(overlay))
 		r = fail(e, device_scratch_failed(overlay), "%s: what the guest has written found no room",
-		         prove_tmpdir());
+		         scratch_parent());
 	return r;
 }
 

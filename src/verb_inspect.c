@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "src/bios.h"
 #include "src/content.h"
 #include "src/least_power.h"
 #include "src/media/guard.h"
@@ -118,6 +119,72 @@ static void room_text(const struct room *r, struct buf *out)
 		         r->boot->leftover[i]);
 }
 
+/* Which BIOS loader starts, and whether an upgrade was cut off while it renewed it. */
+struct loader {
+	bool is_there;
+	struct bios bios;
+	char *release;
+	char *why_not; /* it cannot be told; NULL: it can */
+};
+
+static void loader_free(struct loader *l)
+{
+	bios_free(&l->bios);
+	free(l->release);
+	free(l->why_not);
+}
+
+static void read_loader(const struct stick *s, struct device *d, struct loader *ret)
+{
+	AUTO_ERR struct err e = { 0 };
+
+	ret->is_there = bios_is_there(s);
+	if (!ret->is_there)
+		return;
+	if (bios_read(d, s, &ret->bios, &e) < 0)
+		ret->why_not = xstrdup(e.text ? e.text : "it cannot be read");
+	else
+		ret->release = syslinux_release(&ret->bios.set.file[BIOS_CORE]);
+}
+
+static bool loader_is_unfinished(const struct loader *l)
+{
+	return l->release && (!l->bios.is_listed || l->bios.has_leftover || !bios_backup_is_same(&l->bios));
+}
+
+static void loader_text(const struct loader *l, struct buf *out)
+{
+	if (!l->is_there)
+		return;
+	buf_adds(out, "BIOS     ");
+	if (l->release) {
+		buf_adds(out, "SYSLINUX ");
+		buf_add_escaped(out, text_or(l->release, "without a version"));
+		buf_addf(out, ", in %s\n", l->bios.dir);
+	} else {
+		buf_add_escaped(out, l->why_not);
+		buf_adds(out, "\n");
+	}
+	if (loader_is_unfinished(l))
+		buf_adds(out,
+		         "Left     by an upgrade that was cut off while it renewed the BIOS loader (the next one ends "
+		         "it)\n");
+}
+
+static struct json_object *loader_json(const struct loader *l)
+{
+	struct json_object *o = json_object_new_object();
+
+	if (l->release) {
+		json_add_text(o, "version", l->release);
+		json_add_text(o, "directory", l->bios.dir);
+	} else {
+		json_add_text(o, "why_not", l->why_not);
+	}
+	json_add_bool(o, "unfinished", loader_is_unfinished(l));
+	return o;
+}
+
 static void unfinished_text(const struct stick *s, struct buf *out)
 {
 	for (int i = 0; i < N_SLOTS; i++)
@@ -129,11 +196,15 @@ static void unfinished_text(const struct stick *s, struct buf *out)
 static void ours_text(const struct stick *s, struct device *d, struct buf *out)
 {
 	struct room room = { 0 };
+	struct loader loader = { 0 };
 
 	for (int i = 0; i < N_SLOTS; i++)
 		if (s->has_slot[i])
 			slot_text(s, i, out);
 	unfinished_text(s, out);
+	read_loader(s, d, &loader);
+	loader_text(&loader, out);
+	loader_free(&loader);
 	buf_adds(out, "Keeps    on the partition labelled ");
 	buf_add_escaped(out, text_or(manifest_get(&s->manifest, "data-label"), "(unknown)"));
 	buf_adds(out, "\n");
@@ -180,8 +251,13 @@ static void ours_json(const struct stick *s, struct device *d, struct json_objec
 {
 	struct json_object *unfinished = json_object_new_array(), *left = json_object_new_array();
 	struct room room = { 0 };
+	struct loader loader = { 0 };
 
 	json_object_object_add(o, "stick", manifest_json(&s->manifest));
+	read_loader(s, d, &loader);
+	if (loader.is_there)
+		json_object_object_add(o, "bios_loader", loader_json(&loader));
+	loader_free(&loader);
 	for (int i = 0; i < N_SLOTS; i++)
 		if (stick_is_unfinished(s, i))
 			json_object_array_add(unfinished, json_object_new_string(i ? "b" : "a"));

@@ -18,6 +18,7 @@ static const struct verb_option options[] = {
 	{ "family-change", NULL, "also a system of another family, which does not find what was saved" },
 	{ "family", "NAME", "take the live system to be of this family" },
 	{ "initrd", "own|source", "start the system by livestick's own initrd (when its own cannot), or never" },
+	{ "repair", NULL, "mend a damaged boot partition first, by fsck.fat or e2fsck (asks, if it can)" },
 	{ "ignore-checksums", NULL, "also a system that differs from the checksums on its own medium" },
 	{ "allow-fixed", NULL, "also write a drive that is not removable; never the one the system runs from" },
 	{ "dry-run", NULL, "check everything, show what would be done, write nothing" },
@@ -31,11 +32,9 @@ static int set(void *state, const char *option, const char *value, struct err *e
 		const char *name;
 		bool *to;
 	} switches[] = {
-		{ "in-place", &s->request.in_place },
-		{ "family-change", &s->request.family_change },
-		{ "ignore-checksums", &s->request.ignore_checksums },
-		{ "allow-fixed", &s->request.allow_fixed },
-		{ "dry-run", &s->request.dry_run },
+		{ "in-place", &s->request.in_place },       { "family-change", &s->request.family_change },
+		{ "repair", &s->request.repair },           { "ignore-checksums", &s->request.ignore_checksums },
+		{ "allow-fixed", &s->request.allow_fixed }, { "dry-run", &s->request.dry_run },
 	};
 	int r;
 
@@ -87,10 +86,68 @@ static void render_upgrade(const struct upgrade_job *j, struct buf *out)
 	buf_adds(out, "\n");
 }
 
+static void render_bios(const struct upgrade_job *j, struct buf *out)
+{
+	AUTO_FREE char *release = j->has_host ? syslinux_release(&j->host.syslinux.sys) : NULL;
+
+	if (j->bios_renewed)
+		buf_addf(out, "Loader   SYSLINUX %s, this machine's, is the BIOS loader now\n", release);
+	else if (j->bios_differs && j->request->dry_run)
+		buf_addf(out, "Loader   SYSLINUX %s, this machine's, will be the BIOS loader\n", release);
+}
+
+/* What the file system's program said. */
+static void render_mend(const struct upgrade_job *j, struct buf *out)
+{
+	const char *line = j->mend ? j->mend->said.s : NULL;
+
+	if (!j->mend)
+		return;
+	buf_addf(out, "Repair   %llu bytes of BOOT will be changed:\n", (unsigned long long)j->mend->bytes);
+	for (; line && *line; line += strcspn(line, "\n"), line += *line == '\n') {
+		AUTO_FREE char *text = xstrndup(line, strcspn(line, "\n"));
+
+		if (!text[strspn(text, " \t")])
+			continue;
+		buf_adds(out, "         ");
+		buf_add_escaped(out, text);
+		buf_adds(out, "\n");
+	}
+}
+
+/* Only somebody who sits there can be asked; --repair in a script is the answer. */
+static int confirm(void *ctx, const struct upgrade_job *j, struct err *e)
+{
+	const struct state *s = ctx;
+	bool ask = isatty(STDIN_FILENO) && isatty(STDERR_FILENO);
+	AUTO_BUF struct buf text = { 0 };
+	char answer[64];
+
+	if (!ask && s->talk.quiet)
+		return 0;
+	buf_add_escaped(&text, j->request->target);
+	buf_adds(&text, ":\n");
+	render_mend(j, &text);
+	if (ask)
+		buf_adds(&text, "Shall it be done, and then the upgrade? Type yes: ");
+	fputs(text.s, stderr);
+	fflush(stderr);
+	if (!ask)
+		return 0;
+	if (!fgets(answer, sizeof(answer), stdin))
+		*answer = '\0';
+	answer[strcspn(answer, "\r\n")] = '\0';
+	if (strcmp(answer, "yes") != 0)
+		return fail_refused(e, -ECANCELED, "%s: not repaired, nothing was written: the answer is not yes",
+		                    j->request->target);
+	return 0;
+}
+
 static void render_numbers(const struct upgrade_job *j, struct buf *out)
 {
 	if (j->n_loaders)
 		buf_addf(out, "Loaders  %zu files of the UEFI loaders are those of the new system now\n", j->n_loaders);
+	render_bios(j, out);
 	if (j->state == UPGRADE_COMPLETE)
 		buf_addf(out, "Written  %llu bytes; %llu more were there already\n", (unsigned long long)j->written,
 		         (unsigned long long)j->spared);
@@ -137,6 +194,10 @@ static struct json_object *result_json(const struct upgrade_job *j)
 	json_add_bytes(o, "boot_free_before", j->numbers.free_before);
 	json_add_bytes(o, "boot_free_after", j->numbers.free_after);
 	json_add_bytes(o, "loader_files_renewed", j->n_loaders);
+	json_add_bool(o, "bios_loader_differs", j->bios_differs);
+	json_add_bool(o, "bios_loader_renewed", j->bios_renewed);
+	json_add_text(o, "repair", j->mend ? j->mend->said.s : NULL);
+	json_add_bytes(o, "bytes_repaired", j->mend ? j->mend->bytes : 0);
 	json_add_bytes(o, "bytes_to_write", j->numbers.to_write);
 	json_add_bytes(o, "bytes_written", j->written);
 	json_add_bytes(o, "bytes_spared", j->spared);
@@ -150,9 +211,15 @@ static int show(const struct state *s, const struct upgrade_job *j, struct err *
 
 	if (s->talk.json)
 		return json_print(result_json(j), e);
+	if (j->request->dry_run)
+		render_mend(j, &out);
+	else if (j->mend)
+		buf_adds(&out, "Repair   BOOT was mended before the upgrade\n");
 	if (j->is_same) {
 		buf_add_escaped(&out, j->request->target);
-		buf_adds(&out, ": has this system already, there is nothing to do\n");
+		buf_adds(&out, ": has this system already\n");
+		render_bios(j, &out);
+		render_warnings(j->warnings.s, &out);
 	} else {
 		if (j->request->dry_run)
 			render_facts(&j->facts, &out);
@@ -201,6 +268,8 @@ static int run(void *state, int argc, char **argv, struct err *e)
 	q->source = argv[0];
 	q->target = argv[1];
 	q->progress = talk_progress(&s->talk);
+	q->confirm = confirm;
+	q->confirm_ctx = s;
 	q->settled = least_power_close_to_stick;
 	q->settled_ctx = &power;
 	r = least_power_begin(&limits, &power, e);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <errno.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "src/least_power.h"
 #include "src/render.h"
@@ -183,6 +184,14 @@ static void say(void *ctx, const char *line)
 	fprintf(stderr, "livestick: %s\n", text);
 }
 
+/* Before the right to do so is given up. */
+static int make_screenshot_dir(const struct prove_request *q, struct err *e)
+{
+	if (q->screenshots && mkdir(q->screenshots, 0777) < 0 && errno != EEXIST)
+		return fail(e, -errno, "%s: %s", q->screenshots, strerror(errno));
+	return 0;
+}
+
 static int run(void *state, int argc, char **argv, struct err *e)
 {
 	struct state *s = state;
@@ -192,6 +201,7 @@ static int run(void *state, int argc, char **argv, struct err *e)
 		.plan = { .source = q->source,
 		          .target = argv,
 		          .n_targets = 1,
+		          .results = q->prove.screenshots,
 		          .writes = q->capacity,
 		          .runs_programs = true,
 		          .runs_qemu = q->boots },
@@ -206,7 +216,9 @@ static int run(void *state, int argc, char **argv, struct err *e)
 	q->settled_ctx = &power;
 	q->prove.say = s->talk.quiet ? NULL : say;
 	q->prove.ctx = q->progress;
-	r = least_power_begin(&limits, &power, e);
+	r = make_screenshot_dir(&q->prove, e);
+	if (r == 0)
+		r = least_power_begin(&limits, &power, e);
 	if (r == 0)
 		r = verify(s, e);
 	least_power_end(&power);

@@ -23,7 +23,7 @@ static int open_stick(struct verifying *v, struct err *e)
 	struct target_request q = v->request->target;
 	int r;
 
-	q.any = true;
+	q.accept = TARGET_ANY;
 	q.writable = true;
 	if (v->request->capacity)
 		return target_open(&q, &v->target, e);

@@ -188,6 +188,8 @@ static void allow_plan(const struct landlock *l, const struct confine_plan *p, c
 		landlock_allow(l, p->file, LANDLOCK_READS);
 	if (p->programs)
 		landlock_allow(l, p->programs, LANDLOCK_READS | LANDLOCK_RUNS);
+	if (p->results)
+		landlock_allow(l, p->results, LANDLOCK_READS | LANDLOCK_WRITES | LANDLOCK_MAKES);
 	if (c->scratch.len) {
 		AUTO_FREE char *parent = xstrndup(c->scratch.s, (size_t)(strrchr(c->scratch.s, '/') - c->scratch.s));
 

@@ -35,6 +35,7 @@ struct confine_plan {
 	char *const *target; /* n of them: read too, and written if `writes`; what does not exist is made by others */
 	size_t n_targets;
 	const char *file;     /* one more file that is read, or NULL */
+	const char *results;  /* a directory in which files are made, or NULL */
 	const char *programs; /* one more directory from which programs may run, or NULL */
 	bool writes;
 	bool runs_programs; /* and there is to be a private directory for them */

@@ -9,7 +9,9 @@ const char *scratch_parent(void)
 {
 	const char *tmp = getenv("TMPDIR");
 
-	return tmp && *tmp == '/' ? tmp : "/tmp";
+	if (tmp && *tmp == '/')
+		return tmp;
+	return access("/var/tmp", W_OK | X_OK) == 0 ? "/var/tmp" : "/tmp";
 }
 
 int scratch_make(struct buf *dir, struct err *e)

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* A private directory for the programs that are run: below $TMPDIR (if that is an absolute path) or /tmp, mode 0700. */
+/* A private directory for the programs that are run, mode 0700, below scratch_parent(). */
 #ifndef LIVESTICK_BASE_SCRATCH_H
 #define LIVESTICK_BASE_SCRATCH_H
 
 #include "src/base/buf.h"
 #include "src/base/err.h"
 
-/* Where temporary files go: $TMPDIR or /tmp. */
+/*
+ * Where temporary files go: $TMPDIR (if that is an absolute path), else /var/tmp, which is less often in memory than
+ * /tmp: what a guest writes, or a copy of BOOT, may be some GiB.
+ */
 const char *scratch_parent(void);
 
 /* Makes one and puts its path into `dir`, which is empty. */

@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 
 #include "src/base/progress.h"
+#include "src/base/scratch.h"
 
 #define PIECE MIB
 #define GRAIN 4096 /* zeros are told from data in this */
@@ -21,8 +22,7 @@ struct shadow {
 /* Memory is the second choice: the metadata of a large file system may be more than there is of it. */
 static int make_file(u64 size)
 {
-	const char *tmp = getenv("TMPDIR");
-	int fd = open(tmp && *tmp == '/' ? tmp : "/var/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	int fd = open(scratch_parent(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 
 	if (fd >= 0 && ftruncate(fd, (off_t)size) == 0)
 		return fd;

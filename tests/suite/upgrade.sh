@@ -143,6 +143,141 @@ unsound() {
     refused 3 'fsck.fat' "$LIVESTICK" upgrade --quiet "$two" s.img
 }
 
+# poke IMAGE OFFSET BYTES: as printf writes them
+poke() { printf "$3" | dd of="$1" bs=1 seek="$2" conv=notrunc status=none; }
+
+# mended IMAGE KIND PARTITION REGEX: refused as it is, and said what helps; --repair says what it does; then all is well.
+mended() {
+    local data
+    data=$(part "$1" $(($3 + 1)) | sha256sum)
+    refused 3 "damaged, which upgrade --repair mends: .*(fsck.fat|e2fsck)" "$LIVESTICK" upgrade --quiet "$two" "$1"
+    "$LIVESTICK" upgrade --dry-run --repair --progress none "$two" "$1" >out
+    cmp "$1" orig.img || fail "a dry run has written"
+    grep -Eq "$4" out || { cat out; fail "the dry run does not say /$4/"; }
+    "$LIVESTICK" upgrade --json --repair --progress none "$two" "$1" >up.json 2>err
+    grep -Eq "$4" err || { cat err; fail "it does not say /$4/"; }
+    jq -e '.written and .slot == "b" and .bytes_repaired > 0 and (.repair | length) > 20' up.json
+    judge "$1" "$2" "$3"
+    [ "$data" = "$(part "$1" $(($3 + 1)) | sha256sum)" ] || fail "DATA was written"
+    [ -z "$(ls "$TMPDIR")" ] || fail "something is left in $TMPDIR"
+}
+
+# What is lost by itself, or can be had from the other copy; and the chain of a directory that goes round.
+repair_fat() {
+    local at fat other
+    export TMPDIR=$PWD/tmpdir
+    mkdir -p tmpdir
+    rm -f clean.img s.img
+    create --size 1G "$one" clean.img
+    at=$(start clean.img 1)
+    fat=$((at + $(od -An -tu2 -j $((at + 14)) -N 2 clean.img) * 512))
+    other=$((fat + $(od -An -tu4 -j $((at + 36)) -N 4 clean.img) * 512))
+    cp --sparse=always clean.img s.img
+    poke s.img $((fat + 20)) '\x05\0\0\0'
+    poke s.img $((other + 20)) '\x05\0\0\0'
+    mended s.img fat32 1 'Circular cluster chain'
+    cp --sparse=always clean.img s.img
+    poke s.img $((at + 6 * 512 + 32)) '\x55'
+    mended s.img fat32 1 'differences between boot sector and its backup'
+    [ "$(head -c 512 boot.img | sha256sum)" = "$(tail -c +3073 boot.img | head -c 512 | sha256sum)" ]
+    cp --sparse=always clean.img s.img
+    poke s.img $((at + 512)) 'XXXX'
+    mended s.img fat32 1 'FSINFO sector has bad magic'
+    # The mark of a volume that was not unmounted is nothing that stops an upgrade, and --repair takes it away.
+    cp --sparse=always clean.img s.img
+    poke s.img $((at + 65)) '\x01'
+    "$LIVESTICK" upgrade --json --progress none "$two" s.img | jq -e '.written and (.warnings | test("not unmounted"))'
+    "$LIVESTICK" upgrade --json --repair --progress none "$two" s.img | jq -e '.bytes_repaired == 512'
+    judge s.img fat32 1
+    [ "$(od -An -tu1 -j 65 -N 1 boot.img)" -eq 0 ]
+    "$LIVESTICK" upgrade --json --repair --progress none "$one" s.img | jq -e '.written and .bytes_repaired == 0'
+    # A system that was damaged beyond that is not mended by it, and then nothing is.
+    cp --sparse=always clean.img s.img
+    poke s.img $((at + 512)) 'XXXX'
+    echo changed | mcopy -D o -i "s.img@@$at" - ::live/filesystem.squashfs
+    refused 3 'the system that starts now is damaged .*filesystem.squashfs' "$LIVESTICK" upgrade --quiet --repair "$two" s.img
+}
+
+repair_ext4() {
+    local at volume
+    export TMPDIR=$PWD/tmpdir
+    mkdir -p tmpdir
+    rm -f clean.img s.img
+    create --size 1G --boot-fs ext4 "$one" clean.img
+    at=$(start clean.img 2)
+    volume="s.img?offset=$at"
+    cp --sparse=always clean.img s.img
+    debugfs -w -R 'ssv state 0' "$volume"
+    mended s.img ext4 2 'files \(.* non-contiguous'
+    cp --sparse=always clean.img s.img
+    echo mine >mine
+    printf 'write mine mine.txt\nwrite mine other.txt\nclri /mine.txt\n' | debugfs -w -f - "$volume"
+    mended s.img ext4 2 "Entry 'mine.txt' in / .*CLEARED"
+    cmp mine boot/other.txt
+    # What starts the stick would be the price: nothing is written.
+    cp --sparse=always clean.img s.img
+    debugfs -w -R 'sif /livestick/grub.cfg block[0] 0x1234' "$volume"
+    refused 3 'could not be repaired, nothing was written: /livestick/grub.cfg: is missing' \
+        "$LIVESTICK" upgrade --quiet --repair "$two" s.img
+    # No room for the copy.
+    if [ "$(id -u)" -eq 0 ] && mkdir -p small && mount -t tmpfs -o size=1M tmpfs small; then
+        TMPDIR=$PWD/small refused 3 'a copy of BOOT .* has no room in .*TMPDIR' "$LIVESTICK" upgrade --quiet --repair "$two" s.img
+        umount small
+    fi
+}
+
+# On a terminal it asks first.
+repair_asks() {
+    rm -f s.img
+    create --size 1G "$one" s.img
+    poke s.img $(($(start s.img 1) + 512)) 'XXXX'
+    cp --sparse=always s.img orig.img
+    for answer in no yes; do
+        "$root/tests/tools/answer.py" 'Type yes: $' "$answer" "$LIVESTICK" upgrade --repair --progress none "$two" s.img >out 2>&1 || true
+        grep -q 'FSINFO sector has bad magic' out
+        if [ $answer = no ]; then grep -q 'nothing was written: the answer is not yes' out; cmp s.img orig.img; fi
+    done
+    grep -q 'BOOT was mended before the upgrade' out
+    judge s.img fat32 1
+}
+
+# The BIOS loader of the stick is another one: the host's takes its place in the other directory, starts, and a second
+# time in the first one. Where nothing differs nothing is done, and what a newer release has put there stays.
+bios_loader() {     # fat32|ext4 PARTITION OPTION-OF-RECORD...
+    local kind=$1 p=$2
+    shift 2
+    truncate -s 1G s.img
+    "$LIVESTICK_BUILD/tools/record" log create "$one" s.img serial older-loader "$@"
+    judge s.img "$kind" "$p"
+    grep -q 'Copyright' boot/livestick/ldlinux.sys && fail "the loader is not another one"
+    boot --image s.img --firmware bios --cmd 'echo kept >/root/kept' --shutdown
+    "$LIVESTICK" upgrade --dry-run --progress none "$two" s.img | grep -q '^Loader .*will be the BIOS loader'
+    "$LIVESTICK" upgrade --json --progress none "$two" s.img | jq -e '.bios_loader_renewed and .warnings == ""'
+    judge s.img "$kind" "$p"
+    grep -q 'Copyright' boot/livestick/loader/ldlinux.sys
+    cmp /usr/lib/syslinux/modules/bios/menu.c32 boot/livestick/loader/menu.c32
+    [ ! -e boot/livestick/ldlinux.sys ] && [ ! -e boot/livestick/menu.c32 ]
+    grep -q ' /livestick/loader/ldlinux.sys$' boot/livestick/stick.manifest
+    ! grep -q ' /livestick/ldlinux.sys$' boot/livestick/stick.manifest
+    "$LIVESTICK" inspect --json s.img | jq -e '.bios_loader == {version: "6.04", directory: "/livestick/loader", unfinished: false}'
+    release s.img bios | tr '\n' ' ' | grep -q '^2 kept 1 '
+    cp --sparse=always s.img now.img
+    "$LIVESTICK" upgrade --json --progress none "$two" s.img | jq -e '.is_there_already and .bytes_written == 0'
+    cmp s.img now.img
+    # A file of it has changed: also a system that is there already gets a whole loader again.
+    cp /usr/lib/syslinux/modules/bios/menu.c32 changed && echo >>changed
+    if [ "$kind" = fat32 ]; then
+        mcopy -D o -i "s.img@@$(start s.img "$p")" changed ::livestick/loader/menu.c32
+    else
+        printf 'rm /livestick/loader/menu.c32\nwrite changed /livestick/loader/menu.c32\n' |
+            debugfs -w -f - "s.img?offset=$(start s.img "$p")"
+    fi
+    "$LIVESTICK" upgrade --json --progress none "$two" s.img | jq -e '.is_there_already and .bios_loader_renewed'
+    judge s.img "$kind" "$p"
+    [ -e boot/livestick/ldlinux.sys ] && [ ! -e boot/livestick/loader ]
+    release s.img bios | tr '\n' ' ' | grep -q '^2 kept 1 '
+}
+
 release() { boot --image "$1" --firmware "$2" --cmd 'cat /etc/livestick-release /root/kept; grep -c upperdir=/run/live/persistence /proc/mounts'; }
 
 # Saved in the old system, there in the new one, and after going back.
@@ -176,6 +311,9 @@ check dry-run dry_run
 check refusals refusals
 check no-room no_room
 check unsound unsound
+check repair-fat repair_fat
+check repair-ext4 repair_ext4
+check repair-asks repair_asks
 renewed=("loaders-renewed loaders_renewed" "loaders-renewed-on-esp loaders_renewed --boot-fs ext4")
 [ -s /usr/lib/grub/x86_64-efi-signed/grubx64.efi.signed ] || {
     renewed=()
@@ -183,6 +321,8 @@ renewed=("loaders-renewed loaders_renewed" "loaders-renewed-on-esp loaders_renew
 }
 together \
     "${renewed[@]}" \
+    "bios-loader-mbr-fat32 bios_loader fat32 1" \
+    "bios-loader-gpt-ext4 bios_loader ext4 2 gpt ext4" \
     "fat32-boots boots" \
     "ext4-boots boots --table gpt --boot-fs ext4" \
     "dracut-boots family_boots dracut.sh ^LiveOS_rootfs.*upperdir=/run/overlayfs overlay" \

@@ -2,8 +2,10 @@
 /*
  * Runs a real job on a stick with a recorder, or a device that breaks, in the job's place: for tests/torture.py.
  *
- *	record LOG create SOURCE TARGET [ext4]          ids from the seed "torture"; TARGET exists and is overwritten
- *	record LOG upgrade SOURCE TARGET [in-place]
+ *	record LOG create SOURCE TARGET [OPTION]...     ids from the seed "torture"; TARGET exists and is overwritten.
+ *	                                                OPTION: ext4, gpt, 4096 (sectors), serial (console of the
+ *kernel), older-loader: the host's BIOS loader as it may have been before, with another letter in what each file says
+ *	record LOG upgrade SOURCE TARGET [OPTION]...    OPTION: in-place, older-loader
  *	record LOG rollback TARGET
  *	record LOG -w N|-f N [-e ERRNO] [-t TORN] [-d] VERB ...    write or flush N fails; -d: all after it, too
  *
@@ -58,27 +60,84 @@ static void stand_aside(struct stand_in *s, struct device **slot, FILE *log)
 	device_free(s->recorder);
 }
 
+static int change_word(struct blob *file, const char *word, char to, struct err *e)
+{
+	u8 *at = memmem(file->data, file->len, word, strlen(word));
+
+	if (!at)
+		return fail(e, -ENOENT, "the loader does not say \"%s\"", word);
+	*at = (u8)to;
+	return 0;
+}
+
+/* Texts only: it starts what it did. The checksum of the core is made right when it is patched again. */
+static int make_older(struct host *h, struct err *e)
+{
+	int r = change_word(&h->syslinux.sys, "Copyright", 'c', e);
+
+	return r < 0 ? r : change_word(&h->module[0], "Press [Tab]", 'p', e);
+}
+
+static int create_older(struct create_job *j, struct err *e)
+{
+	const struct volume_file *sys = volume_find(&j->plan->boot_files, STICK_DIR "/ldlinux.sys");
+	u64 start = layout_part(&j->plan->layout, PART_BOOT)->start;
+	int r = make_older(&j->host, e);
+
+	return r < 0 ? r : syslinux_patch(&j->host.syslinux, (sys->device_off - start) / 512, STICK_DIR, e);
+}
+
+static int upgrade_to_older(struct upgrade_job *j, struct err *e)
+{
+	struct bios b = { 0 };
+	int r;
+
+	if (!j->has_bios)
+		return 0;
+	r = make_older(&j->host, e);
+	if (r == 0)
+		r = bios_read(j->target.device, &j->target.stick, &b, e);
+	if (r == 0)
+		r = bios_differs(&b, &j->host, &j->bios_differs, e);
+	bios_free(&b);
+	return r;
+}
+
+static bool has_option(char **argv, const char *option)
+{
+	for (; *argv; argv++)
+		if (strcmp(*argv, option) == 0)
+			return true;
+	return false;
+}
+
 static int create(char **argv, FILE *log, struct err *e)
 {
 	struct create_request q = { .source = argv[0], .target = argv[1] };
 	struct create_source source;
+	char **option = argv + 2;
 	struct create_job j;
 	struct stand_in s;
 	int r;
 
-	q.plan.boot_fs = argv[2] ? BOOT_FS_EXT4 : BOOT_FS_FAT32;
+	q.plan.boot_fs = has_option(option, "ext4") ? BOOT_FS_EXT4 : BOOT_FS_FAT32;
+	q.plan.table = has_option(option, "gpt") ? TABLE_GPT : TABLE_MBR;
+	q.plan.append = has_option(option, "serial") ? "console=ttyS0,115200" : NULL;
+	q.sector_size = has_option(option, "4096") ? 4096 : 512;
 	q.plan.time = 1700000000;
 	seed_from_text("torture", &q.plan.seed);
 	r = create_source_read(&q, &source, e);
 	if (r < 0)
 		return r;
 	r = create_job_prepare(&q, &source, &j, e);
+	if (r == 0 && has_option(option, "older-loader"))
+		r = create_older(&j, e);
 	if (r == 0) {
 		stand_in(&s, &j.device);
 		r = create_jobs_run(&j, 1, e);
 		stand_aside(&s, &j.device, log);
-		create_job_free(&j);
 	}
+	create_job_free(&j);
 	create_source_free(&source);
 	return r;
 }
@@ -86,7 +145,7 @@ static int create(char **argv, FILE *log, struct err *e)
 static int upgrade(char **argv, FILE *log, struct err *e)
 {
 	const struct upgrade_request q = {
-		.source = argv[0], .target = argv[1], .in_place = argv[2] != NULL, .time = 1700000000
+		.source = argv[0], .target = argv[1], .in_place = has_option(argv + 2, "in-place"), .time = 1700000000
 	};
 	struct upgrade_job j;
 	struct stand_in s;
@@ -94,8 +153,11 @@ static int upgrade(char **argv, FILE *log, struct err *e)
 
 	if (r < 0)
 		return r;
+	if (has_option(argv + 2, "older-loader"))
+		r = upgrade_to_older(&j, e);
 	stand_in(&s, &j.target.device);
-	r = upgrade_job_run(&j, e);
+	if (r == 0)
+		r = upgrade_job_run(&j, e);
 	stand_aside(&s, &j.target.device, log);
 	fprintf(stderr, "%s", j.warnings.s ? j.warnings.s : "");
 	upgrade_job_free(&j);

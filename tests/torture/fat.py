@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A FAT32 reader for the torture test: as a boot loader reads, by the first FAT and the directory entries alone. Shares
 nothing with what writes. Raises Broken on whatever a loader could not follow."""
+import array
 import struct
 
 
@@ -23,39 +24,28 @@ class Volume:
         self.fat_start = start + reserved * self.sector
         self.data_start = self.fat_start + fats * self.fat_size * self.sector
         self.n_clusters = (total * self.sector - (self.data_start - start)) // self.cluster
-        self.fat_cache = {}
-
-    def next(self, cluster):
-        page = cluster // 1024
-        if page not in self.fat_cache:
-            self.fat_cache[page] = self.read_device(self.fat_start + page * 4096, 4096)
-        value, = struct.unpack_from("<I", self.fat_cache[page], cluster % 1024 * 4)
-        return value & 0x0fffffff
+        self.table = array.array("I", read(self.fat_start, (self.n_clusters + 2) * 4))
 
     def chain(self, cluster):
-        found, seen = [], set()
+        found, seen, table, end = [], set(), self.table, self.n_clusters + 2
         while cluster < 0x0ffffff8:
-            if not 2 <= cluster < self.n_clusters + 2:
+            if not 2 <= cluster < end:
                 raise Broken("a chain leads to cluster %#x" % cluster)
             if cluster in seen:
                 raise Broken("a chain goes round")
             seen.add(cluster)
             found.append(cluster)
-            cluster = self.next(cluster)
+            cluster = table[cluster] & 0x0fffffff
         return found
 
     def place(self, cluster):
         return self.data_start + (cluster - 2) * self.cluster
 
     def content(self, chain, size=None):
-        parts, i = [], 0
-        while i < len(chain):
-            n = 1
-            while i + n < len(chain) and chain[i + n] == chain[i] + n:
-                n += 1
-            parts.append(self.read_device(self.place(chain[i]), n * self.cluster))
-            i += n
-        data = b"".join(parts)
+        if chain and chain[-1] - chain[0] + 1 == len(chain) and chain == list(range(chain[0], chain[-1] + 1)):
+            data = self.read_device(self.place(chain[0]), len(chain) * self.cluster)
+        else:
+            data = b"".join(self.read_device(self.place(c), self.cluster) for c in chain)
         return data if size is None else data[:size]
 
     def entries(self, chain):

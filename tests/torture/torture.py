@@ -5,17 +5,21 @@
 The real jobs run on a recorder (tests/tools/record.c). Of their logs are made: every prefix; every write torn at its
 sectors; of the writes between two flushes any that may have arrived before others (all subsets if they are few, else
 random ones, each one lost, each one alone). Each state is judged by readers of our own that share nothing with the
-program: the sector that decides what starts is whole, everything it leads to is there byte for byte, so are the loader
-and the user's own files, and nothing was written to DATA. From samples of the states the upgrade is run again, and cut
-again. And the other way round: with a flush left out some state must be bad, or the test proves nothing.
+program: the sector that decides what starts is whole, everything it leads to is there byte for byte; so are the BIOS
+loader, followed from the boot sector on, with all it needs, old or new, and the user's own files; and nothing was
+written to DATA. From samples of the states the upgrade is run again, and cut again. And the other way round: with a flush
+left out some state must be bad, or the test proves nothing.
 
-    torture.py RECORD fat32|ext4 [--full] [--seed N]
+    torture.py RECORD fat32|ext4 [--sector 4096] [--full] [--seed N]
+
+With sectors of 4096 bytes no BIOS starts the stick, and it has no BIOS loader.
 
 One line a part, "ok NAME" or "not ok NAME", as tests/run counts them.
 """
 import argparse
 import hashlib
 import itertools
+import mmap
 import os
 import random
 import shutil
@@ -27,9 +31,11 @@ import tempfile
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import ext4  # noqa: E402
 import fat  # noqa: E402
+import loader  # noqa: E402
 from fat import Broken  # noqa: E402
 
-SIZE = {"fat32": 160 << 20, "ext4": 224 << 20}
+SIZE = {("fat32", 512): 160 << 20, ("ext4", 512): 224 << 20, ("fat32", 4096): 800 << 20, ("ext4", 4096): 800 << 20}
+PAGE = 65536
 END = (1 << 64) - 1
 LOADER = "/livestick/stick.manifest"
 SWITCH = "/livestick/switch.cfg"
@@ -83,16 +89,20 @@ def make_source(path, release):
 class Stick:
     """The bytes before DATA; what lies there is in the file that it was loaded from."""
 
-    def __init__(self, data, kind, path=None):
-        self.kind, self.path, self.undo = kind, path, None
-        table = [struct.unpack_from("<B3xB3xII", data, 446 + 16 * i) for i in range(4)]
-        parts = [(start * 512, count * 512, active) for active, _, start, count in table if count]
+    def __init__(self, path, kind, sector):
+        self.kind, self.path, self.sector, self.undo = kind, path, sector, None
+        with open(path, "rb") as f:
+            table = f.read(512)
+            table = [struct.unpack_from("<B3xB3xII", table, 446 + 16 * i) for i in range(4)]
+            parts = [(start * sector, count * sector, active) for active, _, start, count in table if count]
+            size = parts[-1][0] if parts else os.fstat(f.fileno()).st_size
+            # Our own from the first write to a page on; a hole takes no memory.
+            self.data = mmap.mmap(f.fileno(), size, access=mmap.ACCESS_COPY)
         self.boot, self.boot_size = next(((start, size) for start, size, active in parts if active == 0x80), (None, 0))
         self.data_part = parts[-1][:2] if parts else None
-        self.data = bytearray(data[:self.data_part[0]] if parts else data)
 
     def read(self, offset, length):
-        return bytes(self.data[offset:offset + length])
+        return self.data[offset:offset + length]
 
     def write(self, offset, data):
         if self.undo is not None:
@@ -107,32 +117,27 @@ class Stick:
     def volume(self):
         return (fat if self.kind == "fat32" else ext4).Volume(self.read, self.boot)
 
-    def copy(self):
-        other = Stick.__new__(Stick)
-        other.__dict__.update(self.__dict__, data=bytearray(self.data), undo=None)
-        return other
+    def same(self, other):
+        return all(self.read(at, PAGE) == other.read(at, PAGE) for at in range(0, len(self.data), PAGE))
 
     def save(self, path):
         copy_image(self.path, path)
-        with open(path, "r+b") as f:
-            f.write(self.data)
-
-
-def load_stick(path, kind):
-    with open(path, "rb") as f:
-        data = f.read(512)
-        f.seek(0)
-        start = max(struct.unpack_from("<8xI", data, 446 + 16 * i)[0] for i in range(4))
-        return Stick(f.read(start * 512 or None), kind, path)
+        with open(self.path, "rb") as was, open(path, "r+b") as f:
+            for at in range(0, len(self.data), PAGE):
+                now = self.read(at, PAGE)
+                if was.read(PAGE)[:len(now)] != now:
+                    f.seek(at)
+                    f.write(now)
 
 
 def copy_image(path, to):
-    run("cp", "--sparse=always", path, to)
+    # A file that somebody has mapped stays as it is.
+    run("cp", "--sparse=always", "--remove-destination", path, to)
 
 
 def manifest(text):
     """path -> digest; checks the manifest's own digest."""
-    body, end = text.rsplit(b"end ", 1)
+    body, _, end = text.rpartition(b"end ")
     if hashlib.sha256(body).hexdigest() != end.decode().strip():
         raise Broken("a manifest is damaged")
     lines = [line.split(b" ", 3) for line in body.split(b"\n") if line.startswith(b"file ")]
@@ -154,6 +159,7 @@ def switch(text):
 
 class Expected:
     """What must be on the stick, taken from a finished one."""
+    earlier = None      # what a run before this one may have left as well
 
     def __init__(self, stick):
         volume = stick.volume()
@@ -161,7 +167,7 @@ class Expected:
         self.sizes = {path: files[path][0] for path in files}
         self.files = {path: hashlib.sha256(volume.load(files, path)).hexdigest() for path in files}
         self.loader = manifest(volume.load(files, LOADER))
-        self.places = volume.stretches(files, "/livestick/ldlinux.sys")
+        self.bios = bios(stick, volume, files)
         self.start, self.previous = switch(volume.load(files, SWITCH))
         self.slots = {}
         for slot in "ab":
@@ -174,6 +180,22 @@ class Expected:
                     raise SystemExit("the finished stick is not sound: " + path)
 
 
+def bios(stick, volume, files):
+    """(directory, contents) of the BIOS loader that starts; None where no BIOS could."""
+    return None if stick.sector != 512 else loader.check(stick.read, volume, files, stick.boot, stick.boot_size)
+
+
+def as_run_again(after, got):
+    """What must be after another run, which has put the BIOS loader where there was room: its core tells of the place."""
+    if got.bios != after.bios:
+        raise Broken("another run does not give the same BIOS loader")
+    again = Expected.__new__(Expected)
+    again.__dict__.update(after.__dict__, loader=got.loader, files=dict(after.files), earlier=after)
+    for path in LOADER, *got.loader:
+        again.files[path] = got.files[path]
+    return again
+
+
 def check_wholeness(digests_of, files, before, after):
     """Whatever has an entry is whole: as it was, as it will be, or, if it keeps its place, on the way between them."""
     manifests = {after.files.get("/livestick/%s.manifest" % slot) for slot in "ab"}
@@ -181,10 +203,10 @@ def check_wholeness(digests_of, files, before, after):
     for path in files:
         if not files[path][0]:
             continue    # a file that comes or goes may be there without its bytes (ext4)
-        known = {before.files.get(path), after.files.get(path)} - {None}
+        known = {e.files.get(path) for e in (before, after, after.earlier) if e} - {None}
         if path.endswith(".next"):
             known |= manifests
-        if path in before.files and path in after.files and path not in before.loader and before.files[path] != \
+        if path in before.files and path in after.files and path not in before.loader and path not in after.loader and before.files[path] != \
                 after.files[path] and before.sizes[path] == after.sizes[path] and not path.endswith(".manifest"):
             continue
         if not known:
@@ -214,10 +236,14 @@ def judge(stick, before, after, mine, in_place=False):
         if digest_of(path) != digest:
             raise Broken("%s: %s is not what it was" % (why, path))
 
-    for path, digest in before.loader.items():
+    now = bios(stick, volume, files)
+    if now not in (before.bios, after.bios):
+        raise Broken("a BIOS loader starts that is neither the old nor the new one")
+    listed = manifest(volume.load(files, LOADER))
+    if listed not in (before.loader, after.loader):
+        raise Broken("the stick's manifest is neither the old nor the new one")
+    for path, digest in listed.items():
         check(path, digest, "loader")
-    if volume.stretches(files, "/livestick/ldlinux.sys") != before.places:
-        raise Broken("ldlinux.sys has moved")
     for path, data in mine.items():
         check(path, hashlib.sha256(data).hexdigest(), "user's file")
     check_wholeness(digest_of, files, before, after)
@@ -237,6 +263,10 @@ def judge(stick, before, after, mine, in_place=False):
         offered = (before if which == "old" else after).slots[previous]
         for path, digest in offered.items():
             check(path, digest, "previous system")
+    if now != before.bios:
+        if which == "old":
+            raise Broken("the loader is new before the system is")
+        return "new by the new loader"
     return which
 
 
@@ -260,9 +290,9 @@ def read_log(path):
     return [e for e in epochs if e]
 
 
-def sectors(write):
+def sectors(write, sector):
     offset, data = write
-    return [(offset + at, data[at:at + 512]) for at in range(0, len(data), 512)]
+    return [(offset + at, data[at:at + sector]) for at in range(0, len(data), sector)]
 
 
 def pieces(writes, most=4096):
@@ -274,6 +304,14 @@ class Enumeration:
     def __init__(self, stick, judge_state, rng, full):
         self.stick, self.judge_state, self.rng, self.full = stick, judge_state, rng, full
         self.states, self.seen, self.bad, self.samples = 0, {}, [], []
+        self.arrived = []   # for sure, since the beginning
+
+    def sample(self, writes):
+        """A stick of its own in a state that was noted in `samples`."""
+        stick = Stick(self.stick.path, self.stick.kind, self.stick.sector)
+        for write in writes:
+            stick.write(*write)
+        return stick
 
     def try_state(self, writes, what):
         self.stick.undo = []
@@ -286,19 +324,20 @@ class Enumeration:
         except (Broken, KeyError, UnicodeDecodeError, struct.error, IndexError) as problem:
             self.bad.append("%s: %s" % (what, problem))
         if self.rng.random() < 0.02:
-            self.samples.append((what, self.stick.copy()))
+            self.samples.append((what, self.arrived + list(writes)))
         self.stick.rewind()
 
     def epoch(self, writes, what):
         """All that may be of these writes while none of the next was begun."""
         for n in range(len(writes)):
             self.try_state(writes[:n], "%s, prefix %d" % (what, n))
-            torn = sectors(writes[n])
+            torn = sectors(writes[n], self.stick.sector)
             cuts = range(1, len(torn)) if len(torn) <= 64 or self.full else \
                 sorted(self.rng.sample(range(1, len(torn)), 12))
             for cut in cuts:
                 self.try_state(writes[:n] + torn[:cut], "%s, write %d torn at %d" % (what, n, cut))
-        units = pieces(writes, 512 if sum(len(d) for _, d in writes) <= 10 * 512 else 4096)
+        small = self.stick.sector
+        units = pieces(writes, small if sum(len(d) for _, d in writes) <= 10 * small else 4096)
         few = 10 if self.full else 8
         if len(units) <= few:
             chosen = [c for n in range(len(units) + 1) for c in itertools.combinations(units, n)]
@@ -310,8 +349,9 @@ class Enumeration:
                 chosen.append([u for u in units if self.rng.random() < 0.5])
         for i, subset in enumerate(chosen):
             self.try_state(list(subset), "%s, reordering %d" % (what, i))
-        for offset, data in writes:     # now they have arrived
+        for offset, data in writes:
             self.stick.write(offset, data)
+        self.arrived += writes
 
     def run(self, epochs):
         for i, writes in enumerate(epochs):
@@ -328,8 +368,9 @@ def scratch():
 
 
 class Torture:
-    def __init__(self, record, kind, full, seed):
-        self.record, self.kind, self.full, self.seed = record, kind, full, seed
+    def __init__(self, record, kind, sector, full, seed):
+        self.record, self.kind, self.sector, self.full, self.seed = record, kind, sector, full, seed
+        self.what = kind if sector == 512 else "%s-%d" % (kind, sector)
         self.dir = tempfile.mkdtemp(prefix="livestick-torture.", dir=scratch())
         self.failed = False
         for release in 1, 2, 3:
@@ -339,13 +380,16 @@ class Torture:
         return os.path.join(self.dir, name)
 
     def rng(self, what):
-        return random.Random("%s %s %d" % (what, self.kind, self.seed))
+        return random.Random("%s %s %d" % (what, self.what, self.seed))
+
+    def load(self, name):
+        return Stick(self.path(name), self.kind, self.sector)
 
     def tell(self, name, bad, note):
-        print("# %s %s: %s" % (self.kind, name, note))
+        print("# %s %s: %s" % (self.what, name, note))
         for line in bad[:5]:
             print("#   BAD %s" % line)
-        print("%s %s-%s" % ("not ok" if bad else "ok", self.kind, name), flush=True)
+        print("%s %s-%s" % ("not ok" if bad else "ok", self.what, name), flush=True)
         self.failed = self.failed or bool(bad)
 
     def job(self, stick, *verb, ok=(0,), options=()):
@@ -355,12 +399,17 @@ class Torture:
                    ok=ok)
         return read_log(log), done
 
-    def fsck(self, stick_path):
+    def fsck(self, name):
         """What the file system's own checker says of BOOT: "" if it is clean."""
-        stick = load_stick(stick_path, self.kind)
+        stick = self.load(name)
         boot = self.path("boot.part")
         with open(boot, "wb") as f:
-            f.write(stick.data[stick.boot:stick.boot + stick.boot_size])
+            f.truncate(stick.boot_size)
+            for at in range(0, stick.boot_size, PAGE):
+                data = stick.read(stick.boot + at, min(PAGE, stick.boot_size - at))
+                if any(data):
+                    f.seek(at)
+                    f.write(data)
         if self.kind == "fat32":
             done = run("fsck.fat", "-n", boot, ok=(0, 1))
         else:
@@ -373,11 +422,11 @@ class Torture:
         """A stick with release 1, and files of the user's."""
         base = self.path("one.img")
         with open(base, "wb") as f:
-            f.truncate(SIZE[self.kind])
+            f.truncate(SIZE[self.kind, self.sector])
         self.create_log, _ = self.job("one.img", "create", self.path("release-1"), "STICK",
-                                      *(["ext4"] if self.kind == "ext4" else []))
-        copy_image(base, self.path("fresh.img"))
-        stick = load_stick(base, self.kind)
+                                      *(["ext4"] if self.kind == "ext4" else []),
+                                      *(["4096"] if self.sector == 4096 else []))
+        stick = self.load("one.img")
         for name, data in MINE.items():
             with open(self.path("mine"), "wb") as f:
                 f.write(data)
@@ -402,8 +451,9 @@ class Torture:
 
     def cut_create(self):
         """No prefix of create has a table, but the whole."""
-        bad, stick = [], Stick(bytes(SIZE[self.kind]), self.kind)
-        states = 0
+        with open(self.path("empty.img"), "wb") as f:
+            f.truncate(SIZE[self.kind, self.sector])
+        bad, stick, states = [], self.load("empty.img"), 0
         for i, writes in enumerate(self.create_log):
             for write in writes:
                 if i + 1 < len(self.create_log) or write[0] != 0:
@@ -412,7 +462,7 @@ class Torture:
                     if stick.read(510, 2) == b"\x55\xaa":
                         bad.append("a table is there before the end, in epoch %d" % i)
         last = self.create_log[-1]
-        if [o for o, _ in last] != [0] or len(last[0][1]) != 512:
+        if [o for o, _ in last] != [0] or len(last[0][1]) != self.sector:
             bad.append("the last write is not sector 0 alone")
         self.tell("create", bad, "%d prefixes" % states)
 
@@ -421,21 +471,22 @@ class Torture:
         after_img = name + ".img"
         copy_image(self.path(before_img), self.path(after_img))
         epochs, _ = self.job(after_img, *verb)
-        start, done = load_stick(self.path(before_img), self.kind), load_stick(self.path(after_img), self.kind)
+        start, done = self.load(before_img), self.load(after_img)
         before, after = Expected(start), Expected(done)
-        e = Enumeration(load_stick(self.path(before_img), self.kind),
+        e = Enumeration(self.load(before_img),
                         lambda s: judge(s, before, after, mine, in_place), self.rng(name), self.full)
         e.run(epochs)
         low, size = start.data_part
         for offset, data in (w for writes in epochs for w in writes):
             if offset + len(data) > low and offset < low + size:
                 e.bad.append("a write to DATA, at %d" % offset)
-        if e.stick.data != done.data:
+        if not e.stick.same(done):
             e.bad.append("the log does not give the finished stick")
-        said = self.fsck(self.path(after_img))
+        said = self.fsck(after_img)
         if said:
             e.bad.append("after it, fsck says: " + said)
-        if not in_place and set(e.seen) != {"old", "new"}:
+        want = {"old", "new"} | ({"new by the new loader"} if before.bios != after.bios else set())
+        if not in_place and set(e.seen) != want:
             e.bad.append("only seen: %s" % sorted(e.seen))
         self.tell(name, e.bad, "%d flushes, %d writes, %d states: %s" % (
             len(epochs), sum(map(len, epochs)), e.states, e.seen))
@@ -446,25 +497,27 @@ class Torture:
         bad, count, states = [], 0, 0
         rng = self.rng(name + " again")
         samples = e.samples if self.full else rng.sample(e.samples, min(len(e.samples), 10))
-        want = Expected(load_stick(self.path(name + ".img"), self.kind))
-        free = self.free_blocks(load_stick(self.path(name + ".img"), self.kind))
-        for what, start in samples:
+        want = Expected(self.load(name + ".img"))
+        free = self.free_blocks(self.load(name + ".img"))
+        for what, writes in samples:
+            start = e.sample(writes)
             start.save(self.path("cut.img"))
             epochs, done = self.job("cut.img", *verb, ok=(0, 3))
             if done.returncode:
                 bad.append("%s: refused: %s" % (what, done.stdout))
                 continue
-            finished = load_stick(self.path("cut.img"), self.kind)
+            finished = self.load("cut.img")
             count += 1
             try:
                 got = Expected(finished)
                 if got.slots.get(want.start) != want.slots[want.start] or got.start != want.start:
                     bad.append("%s: another run does not give the same" % what)
-                judge(finished, want, want, mine)
+                now = as_run_again(want, got)
+                judge(finished, now, now, mine)
             except (Broken, KeyError) as problem:
                 bad.append("%s: after another run: %s" % (what, problem))
                 continue
-            said = self.fsck(self.path("cut.img"))
+            said = self.fsck("cut.img")
             if said:
                 bad.append("%s: after another run fsck says: %s" % (what, said))
             elif self.free_blocks(finished) != free:
@@ -472,7 +525,7 @@ class Torture:
                     what, self.free_blocks(finished), free))
             if in_place:
                 continue
-            second = Enumeration(start, lambda s: judge(s, before, after, mine), rng, False)
+            second = Enumeration(start, lambda s: judge(s, before, now, mine), rng, False)
             for i, writes in enumerate(epochs):
                 for n in range(len(writes)):
                     second.try_state(writes[:n], "%s; cut again in epoch %d, prefix %d" % (what, i, n))
@@ -486,10 +539,10 @@ class Torture:
         """From such states another release is put onto the stick: nothing of the one that was cut off stays."""
         bad, rng = [], self.rng(name)
         chosen = rng.sample(e.samples, min(len(e.samples), 30 if self.full else 8))
-        for what, start in chosen:
-            start.save(self.path("cut.img"))
+        for what, writes in chosen:
+            e.sample(writes).save(self.path("cut.img"))
             self.job("cut.img", *verb)
-            finished = load_stick(self.path("cut.img"), self.kind)
+            finished = self.load("cut.img")
             try:
                 got = Expected(finished)
                 judge(finished, got, got, mine)
@@ -501,7 +554,7 @@ class Torture:
             left = sorted(set(got.files) - known)
             if left:
                 bad.append("%s: %s is there, and nobody's" % (what, left[0]))
-            said = self.fsck(self.path("cut.img"))
+            said = self.fsck("cut.img")
             if said:
                 bad.append("%s: fsck says: %s" % (what, said))
         self.tell(name, bad, "%d states" % len(chosen))
@@ -515,13 +568,13 @@ class Torture:
         """Without a flush, what comes after it may arrive first. Where that does harm it must be seen to, or the
         enumeration proves nothing: around the sector that switches, and between entries and what they lead to."""
         harm, rng = [], self.rng(name + " flushes")
-        stick = load_stick(self.path(before_img), self.kind)
+        stick = self.load(before_img)
         volume = stick.volume()
         place = volume.stretches(volume.files(), SWITCH)[0]
         switches = [i for i, writes in enumerate(epochs) if any(o <= place < o + len(d) for o, d in writes)]
         for i in range(len(epochs) - 1):
             e = Enumeration(stick, lambda s: judge(s, before, after, mine), rng, False)
-            first, second = pieces(epochs[i], 512), pieces(epochs[i + 1], 512)
+            first, second = pieces(epochs[i], self.sector), pieces(epochs[i + 1], self.sector)
             e.try_state(second, "all of the second")
             for _ in range(150):
                 if e.bad:
@@ -536,7 +589,7 @@ class Torture:
         last, bad = switches[-1], []
         # A drive that does not flush at all: the switch has arrived, of the new system this or that has not.
         e, stick = Enumeration(None, lambda s: judge(s, before, after, mine), rng, False), \
-            load_stick(self.path(before_img), self.kind)
+            self.load(before_img)
         e.stick = stick
         for _ in range(50):
             e.try_state([u for writes in epochs[:last] for u in pieces(writes) if rng.random() < 0.9] + epochs[last],
@@ -546,8 +599,13 @@ class Torture:
         moved = {"the switch first": [epochs[last]] + epochs[:last] + epochs[last + 1:]}
         if len(switches) > 1:
             moved["the spare slot stays in the menu"] = epochs[:switches[0]] + epochs[switches[0] + 1:]
+        boot = [i for i, writes in enumerate(epochs) if any(o == stick.boot for o, _ in writes)]
+        if before.bios != after.bios:
+            # Nothing but the boot sector (and on FAT its backup) may lead to the new loader.
+            moved["the boot sector before the loader"] = epochs[:last + 1] + [epochs[boot[0]]] + [
+                writes for i, writes in enumerate(epochs) if i > last and i != boot[0]]
         for what, order in moved.items():
-            e = Enumeration(load_stick(self.path(before_img), self.kind), lambda s: judge(s, before, after, mine), rng,
+            e = Enumeration(self.load(before_img), lambda s: judge(s, before, after, mine), rng,
                             False)
             for writes in order[:-1]:
                 for write in writes:
@@ -569,7 +627,7 @@ class Torture:
                     continue
                 copy_image(self.path(before_img), self.path("fault.img"))
                 error, dies = self.rng("%s %d" % (kind, n)).choice([(5, []), (28, []), (5, ["-d"]), (30, ["-d"])])
-                _, done = self.job("fault.img", *verb, ok=(0, 1), options=["-" + kind, str(n), "-e", str(error), "-t", "512", *dies])
+                _, done = self.job("fault.img", *verb, ok=(0, 1), options=["-" + kind, str(n), "-e", str(error), "-t", str(self.sector), *dies])
                 if done.returncode == 0:
                     if kind == "w":
                         self.tell(name + "-faults", bad, "%d runs" % count)
@@ -577,7 +635,7 @@ class Torture:
                     continue
                 count += 1
                 try:
-                    which = judge(load_stick(self.path("fault.img"), self.kind), before, after, mine)
+                    which = judge(self.load("fault.img"), before, after, mine).split()[0]
                 except (Broken, KeyError) as problem:
                     bad.append("%s %d: %s" % (kind, n, problem))
                     continue
@@ -592,14 +650,17 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("record")
     parser.add_argument("kind", choices=("fat32", "ext4"))
+    parser.add_argument("--sector", type=int, choices=(512, 4096), default=512)
     parser.add_argument("--full", action="store_true", help="all states, not samples of them")
     parser.add_argument("--seed", type=int, default=1)
     opt = parser.parse_args()
-    t = Torture(opt.record, opt.kind, opt.full, opt.seed)
+    t = Torture(opt.record, opt.kind, opt.sector, opt.full, opt.seed)
     try:
         t.make_first()
         t.cut_create()
-        to_two, to_three = ("upgrade", t.path("release-2"), "STICK"), ("upgrade", t.path("release-3"), "STICK")
+        # The first upgrade brings another BIOS loader, into the second directory; the next one the host's, into the first.
+        to_two = ("upgrade", t.path("release-2"), "STICK", "older-loader")
+        to_three = ("upgrade", t.path("release-3"), "STICK")
 
         e, epochs, before, after = t.enumerate("upgrade", "one.img", to_two, MINE)
         t.n_flushes = len(epochs)

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "src/mend.h"
+
+#include <errno.h>
+
+#include "src/base/scratch.h"
+#include "src/base/spawn.h"
+
+#define PIECE       MIB
+#define SECONDS     1800
+#define CHANGED_MAX (256 * MIB) /* of a BOOT that is worth mending */
+
+/* Of FAT: where the boot sector says that the volume was not unmounted, and where its backup is. */
+#define FAT_MARK   65
+#define FAT_BACKUP 50
+
+/* ---- the copy */
+
+struct copy {
+	char *path;
+	struct device *file;
+};
+
+static void copy_free(struct copy *c)
+{
+	device_free(c->file);
+	if (c->path)
+		unlink(c->path);
+	free(c->path);
+}
+
+static int make_file(struct copy *c, u64 size, struct err *e)
+{
+	struct buf path = { 0 };
+	int fd;
+
+	buf_addf(&path, "%s/livestick-boot-XXXXXX", scratch_parent());
+	fd = mkstemp(path.s);
+	if (fd < 0) {
+		fail(e, -errno, "%s: cannot make a file: %s", path.s, strerror(errno));
+		buf_free(&path);
+		return -EIO;
+	}
+	c->path = path.s;
+	if (ftruncate(fd, (off_t)size) < 0) {
+		close(fd);
+		return fail(e, -errno, "%s: cannot have %llu bytes: %s", c->path, (unsigned long long)size,
+		            strerror(errno));
+	}
+	close(fd);
+	return device_open(c->path, true, &c->file, e);
+}
+
+static bool is_zero(const u8 *data, size_t len)
+{
+	return len == 0 || (data[0] == 0 && memcmp(data, data + 1, len - 1) == 0);
+}
+
+/* All of BOOT: which blocks are metadata is what a damaged volume cannot be asked. */
+static int fill(struct copy *c, struct device *boot, struct progress *p, struct err *e)
+{
+	AUTO_FREE u8 *piece = xcalloc(1, PIECE);
+	int r = 0;
+
+	progress_begin(p, "copy", boot->size);
+	for (u64 off = 0; r == 0 && off < boot->size; off += PIECE) {
+		size_t len = (size_t)MIN(PIECE, boot->size - off);
+
+		r = interrupted ? fail(e, -EINTR, "interrupted; nothing was written")
+		                : device_read(boot, off, piece, len, e);
+		if (r == 0 && !is_zero(piece, len))
+			r = device_write(c->file, off, piece, len, e);
+		if (r == -ENOSPC)
+			return fail(e, r,
+			            "a copy of BOOT (up to %llu bytes) has no room in %s; TMPDIR names another place",
+			            (unsigned long long)boot->size, scratch_parent());
+		progress_add(p, len);
+	}
+	progress_end(p);
+	return r < 0 ? r : device_flush(c->file, e);
+}
+
+/* ---- the program */
+
+/* What it says goes to the user; its exit status does not tell "mended" from "failed" well enough: it is asked again.
+ */
+static int run_repair(const char *const argv[], const char *package, struct buf *said, struct err *e)
+{
+	const struct spawn s = { .argv = argv, .package = package, .tmpdir = scratch_parent(), .seconds = SECONDS };
+	AUTO_ERR struct err why = { 0 };
+	int r = spawn_run(&s, said, &why);
+
+	return r == 0 || r == -EIO ? 0 : fail(e, r, "%s", why.text);
+}
+
+/* The name of the copy tells the user nothing. */
+static void rename_copy(struct buf *said, const char *path)
+{
+	struct buf b = { 0 };
+
+	for (const char *at = said->s, *next; at && *at; at = next) {
+		next = strstr(at, path);
+		buf_addf(&b, "%.*s%s", (int)(next ? (size_t)(next - at) : strlen(at)), at, next ? "BOOT" : "");
+		next = next ? next + strlen(path) : at + strlen(at);
+	}
+	buf_free(said);
+	*said = b;
+}
+
+static int ask_again(const char *const argv[], const char *package, struct err *e)
+{
+	const struct spawn s = { .argv = argv, .package = package, .tmpdir = scratch_parent(), .seconds = SECONDS };
+	int r = spawn_run(&s, NULL, e);
+
+	return r == -EIO ? fail(e, -EUCLEAN, "it cannot be mended") : r;
+}
+
+static int mend_fat(const char *path, struct buf *said, struct err *e)
+{
+	const char *const repair[] = { "fsck.fat", "-a", path, NULL }, *const ask[] = { "fsck.fat", "-n", path, NULL };
+	int r = run_repair(repair, "dosfstools", said, e);
+
+	return r < 0 ? r : ask_again(ask, "dosfstools", e);
+}
+
+/* First what can be mended without a choice; then all. */
+static int mend_ext4(const char *path, struct buf *said, struct err *e)
+{
+	const char *const preen[] = { "e2fsck", "-f", "-p", path, NULL };
+	const char *const repair[] = { "e2fsck", "-f", "-y", path, NULL };
+	const char *const ask[] = { "e2fsck", "-f", "-n", path, NULL };
+	AUTO_ERR struct err why = { 0 };
+	int r = run_repair(preen, "e2fsprogs", said, e);
+
+	if (r < 0 || ask_again(ask, "e2fsprogs", &why) == 0)
+		return r;
+	r = run_repair(repair, "e2fsprogs", said, e);
+	return r < 0 ? r : ask_again(ask, "e2fsprogs", e);
+}
+
+/* fsck.fat leaves a backup boot sector alone that says something else. */
+static int copy_boot_sector(struct copy *c, struct err *e)
+{
+	u8 sector[4096], backup[4096];
+	u32 at, size;
+	int r = device_read(c->file, 0, sector, sizeof(sector), e);
+
+	size = get_le16(sector + 11);
+	at = get_le16(sector + FAT_BACKUP);
+	if (r < 0 || (size != 512 && size != 4096) || at == 0 || at >= get_le16(sector + 14) ||
+	    (u64)(at + 1) * size > c->file->size)
+		return r;
+	r = device_read(c->file, (u64)at * size, backup, size, e);
+	return r < 0 || memcmp(sector, backup, size) == 0 ? r : device_write(c->file, (u64)at * size, sector, size, e);
+}
+
+static int run_program(struct copy *c, const struct stick *s, u32 sector_size, struct buf *said, struct err *e)
+{
+	int r;
+
+	/* It is the program's alone for that time. */
+	device_free(c->file);
+	c->file = NULL;
+	r = s->boot_is_ext4 ? mend_ext4(c->path, said, e) : mend_fat(c->path, said, e);
+	rename_copy(said, c->path);
+	if (r == 0)
+		r = device_open(c->path, true, &c->file, e);
+	if (r < 0)
+		return r;
+	c->file->sector_size = sector_size;
+	return s->boot_is_ext4 ? 0 : copy_boot_sector(c, e);
+}
+
+/* ---- what has changed */
+
+static void add_piece(struct mend *m, u64 off, const u8 *was, const u8 *now, size_t len)
+{
+	struct mend_piece *p = ARRAY_ADD(m->piece, m->n, m->cap);
+
+	*p = (struct mend_piece){ .off = off, .len = len, .was = xcalloc(1, len), .now = xcalloc(1, len) };
+	memcpy(p->was, was, len);
+	memcpy(p->now, now, len);
+	m->bytes += len;
+}
+
+/* The sectors of one stretch that differ, those beside each other as one piece. */
+static void compare(struct mend *m, u64 off, const u8 *was, const u8 *now, size_t len, size_t sector)
+{
+	for (size_t at = 0, end; at < len; at = end + sector) {
+		for (end = at; end < len && memcmp(was + end, now + end, sector) != 0;)
+			end += sector;
+		if (end > at)
+			add_piece(m, off + at, was + at, now + at, end - at);
+	}
+}
+
+static int find_changes(struct mend *m, const struct copy *c, struct device *boot, u64 start, struct err *e)
+{
+	AUTO_FREE u8 *was = xcalloc(1, PIECE), *now = xcalloc(1, PIECE);
+
+	for (u64 off = 0; off < boot->size; off += PIECE) {
+		size_t len = (size_t)MIN(PIECE, boot->size - off);
+		int r = interrupted ? fail(e, -EINTR, "interrupted; nothing was written")
+		                    : device_read(boot, off, was, len, e);
+
+		if (r == 0)
+			r = device_read(c->file, off, now, len, e);
+		if (r < 0)
+			return r;
+		compare(m, start + off, was, now, len, boot->sector_size);
+		if (m->bytes > CHANGED_MAX)
+			return fail(e, -EUCLEAN, "more than %llu MiB would have to be mended", CHANGED_MAX / MIB);
+	}
+	return 0;
+}
+
+static int show(struct mend *m, struct device *d, struct err *e)
+{
+	int r = 0;
+
+	m->shown = device_new_overlay(d);
+	m->shown->fd = d->fd; /* the partition table is read from it, which stays as it is */
+	for (size_t i = 0; r == 0 && i < m->n; i++)
+		r = device_write(m->shown, m->piece[i].off, m->piece[i].now, m->piece[i].len, e);
+	return r;
+}
+
+int mend_make(struct device *d, const struct stick *s, struct progress *p, struct mend **ret, struct err *e)
+{
+	AUTO_DEVICE struct device *boot = device_new_window(d, d->name, s->boot_start, s->boot_size);
+	CLEANUP(copy_free) struct copy c = { 0 };
+	struct mend *m = xcalloc(1, sizeof(*m));
+	int r = make_file(&c, s->boot_size, e);
+
+	if (r == 0)
+		r = fill(&c, boot, p, e);
+	if (r == 0)
+		r = run_program(&c, s, boot->sector_size, &m->said, e);
+	if (r == 0)
+		r = find_changes(m, &c, boot, s->boot_start, e);
+	if (r == 0 && m->n)
+		r = show(m, d, e);
+	if (r < 0 || m->n == 0)
+		mend_free(TAKE(m));
+	if (r == 0)
+		*ret = m;
+	return r;
+}
+
+static int check_same(const struct mend *m, struct device *d, struct err *e)
+{
+	for (size_t i = 0; i < m->n; i++) {
+		AUTO_FREE u8 *is = xcalloc(1, m->piece[i].len);
+		int r = device_read(d, m->piece[i].off, is, m->piece[i].len, e);
+
+		if (r < 0)
+			return r;
+		if (memcmp(is, m->piece[i].was, m->piece[i].len) != 0)
+			return fail(e, -ESTALE, "%s: has changed since it was looked at", d->name);
+	}
+	return 0;
+}
+
+int mend_write(struct mend *m, struct device *d, struct err *e)
+{
+	int r = check_same(m, d, e);
+
+	for (size_t i = 0; r == 0 && i < m->n; i++)
+		r = device_write(d, m->piece[i].off, m->piece[i].now, m->piece[i].len, e);
+	return r == 0 ? device_flush(d, e) : r;
+}
+
+void mend_free(struct mend *m)
+{
+	if (!m)
+		return;
+	for (size_t i = 0; i < m->n; i++) {
+		free(m->piece[i].was);
+		free(m->piece[i].now);
+	}
+	free(m->piece);
+	buf_free(&m->said);
+	device_free(m->shown);
+	free(m);
+}
+
+int mend_is_marked(struct device *d, const struct stick *s, bool *ret, struct err *e)
+{
+	u8 sector[512];
+	int r = s->boot_is_ext4 ? 0 : device_read(d, s->boot_start, sector, sizeof(sector), e);
+
+	if (r == 0)
+		*ret = !s->boot_is_ext4 && (sector[FAT_MARK] & 1);
+	return r;
+}
