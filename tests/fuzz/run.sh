@@ -15,7 +15,7 @@ flags="-std=gnu11 -g -O1 -I. -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DLIVESTICK_VE
 
 # The library once, instrumented.
 objects=()
-for c in src/base/*.c src/media/*.c src/source/*.c src/fs/*.c bootinst/*.c persist/image*.c persist/kernel*.c src/manifest.c; do
+for c in src/base/*.c src/media/*.c src/source/*.c src/fs/*.c bootinst/*.c persist/image*.c persist/kernel*.c src/manifest.c partition/gpt.c; do
     o=$out/$(echo "$c" | tr / _).o
     objects+=("$o")
     [ "$o" -nt "$c" ] || clang $flags -fsanitize=fuzzer-no-link -c -o "$o" "$c" || { echo "not ok fuzz-build"; exit 1; }
