@@ -47,7 +47,7 @@ static int tell(struct walk *w, u64 block, u64 n)
 {
 	u64 count = ext2fs_blocks_count(w->fs->super), len = n * w->fs->blocksize;
 
-	if (block >= count || n > count - block)
+	if (n == 0 || block >= count || n > count - block)
 		return 0;
 	if (interrupted)
 		return fail(w->e, -EINTR, "interrupted");
