@@ -336,9 +336,11 @@ int trial_run(struct trial *t, bool want_search, struct capacity *ret, struct er
 		r = search(t, &c, e);
 	if (r == 0 && (c.kind == CAPACITY_LOSES || c.kind == CAPACITY_MIXES || c.kind == CAPACITY_ENDS))
 		r = find_size(t, &c, e);
-	if (r == 0)
-		*ret = c;
-	return r;
+	if (r < 0)
+		return r;
+	progress_end(t->p);
+	*ret = c;
+	return 0;
 }
 
 void trial_free(struct trial *t)

@@ -199,6 +199,8 @@ static int search(struct twin *t, struct run run, struct progress *p, u64 *ret_r
 				r = judge(t, k, at + i, ret_real, e);
 		}
 	}
+	if (r == 0)
+		progress_end(p);
 	return r;
 }
 

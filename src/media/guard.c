@@ -16,7 +16,8 @@ struct guard_facts {
 
 /*
  * Where the running system lives: its own mount points, and those at which live systems keep the medium that they
- * were started from (live-boot, dracut, casper, archiso, miso, linux-live). A slash at the end: everything below.
+ * were started from (live-boot, dracut, casper, archiso, miso, linux-live, kiwi, Porteus, antiX, Knoppix, Mageia, and
+ * livestick's own initrd). A slash at the end: everything below.
  */
 static const char *const system_points[] = {
 	"/",
@@ -37,6 +38,12 @@ static const char *const system_points[] = {
 	"/run/initramfs/",
 	"/run/archiso/",
 	"/run/miso/",
+	"/run/overlay/",
+	"/run/mgalive/",
+	"/run/livestick/",
+	"/mnt/live/",
+	"/mnt-system",
+	"/live/",
 };
 
 static bool is_system_point(const char *point)
@@ -145,15 +152,32 @@ static void rule_holders(const struct guard_facts *f, struct drive *d)
 			drive_refuse(d, xstrdup(d->stack[i].role));
 }
 
-/* Members of a Btrfs that is mounted where this process cannot see it. */
-static void rule_btrfs(const struct guard_facts *f, struct drive *d)
+static bool is_mounted(const struct guard_facts *f, const struct drive *d)
 {
 	for (size_t i = 0; i < f->mounts.n_mounts; i++)
 		if (has_any(d, &f->mounts.mount[i].devs))
-			return; /* rule_mounted() has said so */
-	for (size_t i = 0; i < f->mounts.n_btrfs; i++)
+			return true; /* rule_mounted() has said so */
+	return false;
+}
+
+/* Members of a Btrfs that is mounted where this process cannot see it. */
+static void rule_btrfs(const struct guard_facts *f, struct drive *d)
+{
+	for (size_t i = 0; i < f->mounts.n_btrfs && !is_mounted(f, d); i++)
 		if (has_any(d, &f->mounts.btrfs[i].members))
 			drive_refuse(d, text_of("belongs to a mounted Btrfs (%s)", f->mounts.btrfs[i].uuid));
+}
+
+static void rule_hidden(const struct guard_facts *f, struct drive *d)
+{
+	bool mounted = is_mounted(f, d);
+
+	for (size_t i = 0; i < f->mounts.n_hidden; i++) {
+		const struct hidden_use *h = &f->mounts.hidden[i];
+
+		if (drive_block(d, h->dev) && !(mounted && h->is_mount))
+			drive_refuse(d, xstrdup(h->words));
+	}
 }
 
 /* The kernel shows a directory `bcache` in each member; a caching drive has no holder. */
@@ -240,8 +264,8 @@ static void rule_size(const struct guard_facts *f, struct drive *d)
 
 /* In the order in which the reasons are told: what would do most harm first. */
 static void (*const rules[])(const struct guard_facts *f, struct drive *d) = {
-	rule_kind, rule_medium, rule_mounted, rule_swap,      rule_holders,  rule_btrfs, rule_bcache,
-	rule_zfs,  rule_loop,   rule_source,  rule_read_only, rule_built_in, rule_size,
+	rule_kind,   rule_medium, rule_mounted, rule_swap,   rule_holders,   rule_hidden,   rule_btrfs,
+	rule_bcache, rule_zfs,    rule_loop,    rule_source, rule_read_only, rule_built_in, rule_size,
 };
 
 static void judge(const struct guard_facts *f, struct drive *d)

@@ -86,6 +86,21 @@ static void add_source_devs(const struct drives_roots *roots, const struct mount
 	}
 }
 
+/* XFS may have its log and its realtime files on devices of their own: "rw,logdev=/dev/sdb1,noquota". */
+static void add_option_devs(const struct drives_roots *roots, struct mount *m, char *options)
+{
+	char *one;
+
+	while ((one = next_piece(&options, ','))) {
+		char *value = strstr(one, "dev=/dev/");
+		dev_t dev;
+
+		if (!value || sysfs_dev_of_path(roots, value + 4, &dev) < 0)
+			continue;
+		devs_add(&m->devs, dev);
+	}
+}
+
 /* proc(5): ID PARENT MAJOR:MINOR ROOT POINT OPTIONS [TAG...] - TYPE SOURCE SUPER-OPTIONS. */
 static int parse_mount(const struct drives_roots *roots, struct mounts *all, char *line)
 {
@@ -110,6 +125,8 @@ static int parse_mount(const struct drives_roots *roots, struct mounts *all, cha
 		devs_add(&m->devs, makedev(major, minor));
 	else if (strncmp(field[dash + 2], "/dev/", 5) == 0) /* not "server:/dev/sdb" */
 		add_source_devs(roots, all, m, field[dash + 2]);
+	if (dash + 3 < n && strcmp(m->fs, "xfs") == 0)
+		add_option_devs(roots, m, field[dash + 3]);
 	return 0;
 }
 
@@ -177,6 +194,71 @@ static int read_btrfs(const struct drives_roots *roots, struct mounts *all, stru
 	return r;
 }
 
+static void add_hidden(struct mounts *all, dev_t dev, bool is_mount, char *words)
+{
+	*ARRAY_ADD(all->hidden, all->n_hidden, all->cap_hidden) = (struct hidden_use){ dev, words, is_mount };
+}
+
+/* /sys/fs/ext4/sdb2/ is there while it is mounted, in whatever namespace. Others, as FAT, tell nothing. */
+static int read_mounted(const struct drives_roots *roots, struct mounts *all, struct err *e)
+{
+	static const char *const kinds[] = { "ext4", "xfs", "f2fs", "erofs" };
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(kinds); i++) {
+		AUTO_FREE char *top = text_of("%s/fs/%s", roots->sys, kinds[i]);
+		AUTO_NAMES struct names names = { 0 };
+
+		r = sysfs_names(top, &names, e);
+		for (size_t k = 0; k < names.n; k++) {
+			AUTO_FREE char *dir = text_of("%s/class/block/%s", roots->sys, names.name[k]);
+			dev_t dev;
+
+			if (sysfs_dev(dir, "dev", &dev) == 0)
+				add_hidden(all, dev, true,
+				           text_of("holds a file system (%s) that is mounted elsewhere (%s)", kinds[i],
+				                   names.name[k]));
+		}
+	}
+	return r;
+}
+
+/* /proc/fs/jbd2/sdb1/: a journal on a device of its own; one inside of its file system is called "sda1-8". */
+static int read_journals(const struct drives_roots *roots, struct mounts *all, struct err *e)
+{
+	AUTO_FREE char *top = text_of("%s/fs/jbd2", roots->proc);
+	AUTO_NAMES struct names names = { 0 };
+	int r = sysfs_names(top, &names, e);
+
+	for (size_t i = 0; i < names.n; i++) {
+		AUTO_FREE char *dir = text_of("%s/class/block/%s", roots->sys, names.name[i]);
+		dev_t dev;
+
+		if (sysfs_dev(dir, "dev", &dev) == 0)
+			add_hidden(all, dev, false,
+			           text_of("holds the journal of a mounted file system (%s)", names.name[i]));
+	}
+	return r;
+}
+
+/* Compressed memory may be written out to a drive, which the kernel shows as no holder. */
+static int read_zram(const struct drives_roots *roots, struct mounts *all, struct err *e)
+{
+	AUTO_FREE char *top = text_of("%s/block", roots->sys);
+	AUTO_NAMES struct names names = { 0 };
+	int r = sysfs_names(top, &names, e);
+
+	for (size_t i = 0; i < names.n; i++) {
+		AUTO_FREE char *dir = text_of("%s/%s", top, names.name[i]);
+		AUTO_FREE char *backing = sysfs_text(dir, "backing_dev");
+		dev_t dev;
+
+		if (strncmp(backing, "/dev/", 5) == 0 && sysfs_dev_of_path(roots, backing, &dev) == 0)
+			add_hidden(all, dev, false, text_of("takes what the memory %s puts out", names.name[i]));
+	}
+	return r;
+}
+
 /* /proc/spl/kstat/zfs/POOL/ is there while the pool is imported. */
 static int read_zfs(const struct drives_roots *roots, struct mounts *all, struct err *e)
 {
@@ -197,6 +279,12 @@ int mounts_read(const struct drives_roots *roots, struct mounts *ret, struct err
 	AUTO_MOUNTS struct mounts m = { 0 };
 	int r = read_btrfs(roots, &m, e);
 
+	if (r == 0)
+		r = read_mounted(roots, &m, e);
+	if (r == 0)
+		r = read_journals(roots, &m, e);
+	if (r == 0)
+		r = read_zram(roots, &m, e);
 	if (r == 0)
 		r = read_zfs(roots, &m, e);
 	if (r == 0)
@@ -225,6 +313,9 @@ void mounts_free(struct mounts *m)
 		free(m->btrfs[i].uuid);
 		free(m->btrfs[i].members.dev);
 	}
+	for (size_t i = 0; i < m->n_hidden; i++)
+		free(m->hidden[i].words);
+	free(m->hidden);
 	free(m->mount);
 	free(m->swap);
 	free(m->btrfs);

@@ -3,8 +3,8 @@
  * What the running system has in use, told by /proc and sysfs: mounted file systems (proc(5), mountinfo), swap space,
  * the members of Btrfs file systems. Devices are compared by number, never by name. Facts only; see guard.h.
  *
- * A mount in another mount namespace is not seen here. The kernel sees it: opening the drive exclusively, as
- * device_open() does, fails then.
+ * Of a mount in another mount namespace only some file systems tell (struct hidden_use). The kernel sees all: opening
+ * the drive exclusively, as device_open() does, fails then.
  */
 #ifndef LIVESTICK_MEDIA_MOUNTS_H
 #define LIVESTICK_MEDIA_MOUNTS_H
@@ -21,7 +21,7 @@ struct mount {
 	char *fs;    /* "ext4" */
 	/*
 	 * The device that mountinfo names, and when that is an anonymous one (Btrfs, bcachefs, FUSE) the devices that
-	 * the mount's source stands for; of a Btrfs all its members.
+	 * the mount's source stands for; of a Btrfs all its members. Of XFS its log and realtime devices too.
 	 */
 	struct devs devs;
 };
@@ -37,6 +37,13 @@ struct btrfs {
 	struct devs members;
 };
 
+/* A use that no mount and no holder tells of. */
+struct hidden_use {
+	dev_t dev;
+	char *words;   /* "holds an ext4 that is mounted elsewhere (sdb2)" */
+	bool is_mount; /* says nothing new where a mount of the device is known */
+};
+
 struct mounts {
 	struct mount *mount;
 	size_t n_mounts, cap_mounts;
@@ -44,6 +51,8 @@ struct mounts {
 	size_t n_swaps, cap_swaps;
 	struct btrfs *btrfs;
 	size_t n_btrfs, cap_btrfs;
+	struct hidden_use *hidden;
+	size_t n_hidden, cap_hidden;
 	bool zfs; /* a ZFS pool is imported; which drives it has is not shown anywhere */
 };
 

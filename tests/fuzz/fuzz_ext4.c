@@ -9,6 +9,16 @@
 
 #define READ_MAX (64 * KIB)
 
+static int check_free(void *ctx, u64 off, u64 len)
+{
+	u64 *end = ctx;
+
+	if (off < *end || !len || off + len < off)
+		abort();
+	*end = off + len;
+	return 0;
+}
+
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size);
 
 static void check_text(const char *s)
@@ -43,14 +53,17 @@ static int read_entry(void *ctx, const struct ext4_entry *entry)
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 {
 	AUTO_DEVICE struct device *d = device_new_input("fuzz", input_memory(data), size);
-	AUTO_ERR struct err e = { 0 }, load_error = { 0 };
+	AUTO_ERR struct err e = { 0 }, load_error = { 0 }, free_error = { 0 };
 	AUTO_EXT4 struct ext4_volume *v = NULL;
 	AUTO_FREE char *text = NULL;
 	size_t len;
+	u64 end = 0;
 
 	if (ext4_open(d, &v, &e) < 0)
 		return 0;
 	if (ext4_each(v, read_entry, v, &e) < 0 && !e.text)
+		abort();
+	if (ext4_each_free(v, check_free, &end, &free_error) < 0 && !free_error.text)
 		abort();
 	if (ext4_load(v, "/livestick/a.manifest", MIB, &text, &len, &load_error) == 0 && text[len] != '\0')
 		abort();

@@ -8,6 +8,16 @@
 
 #define READ_MAX (64 * KIB)
 
+static int check_free(void *ctx, u64 off, u64 len)
+{
+	u64 *end = ctx;
+
+	if (off < *end || !len || off + len < off)
+		abort();
+	*end = off + len;
+	return 0;
+}
+
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size);
 
 static int read_entry(void *ctx, const struct fat_entry *entry)
@@ -38,12 +48,13 @@ static int count_stretch(void *ctx, u64 off, u64 len)
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 {
 	AUTO_DEVICE struct device *d = device_new_memory("fuzz", size, 512);
-	AUTO_ERR struct err e = { 0 }, load_error = { 0 }, metadata_error = { 0 };
+	AUTO_ERR struct err e = { 0 }, load_error = { 0 }, metadata_error = { 0 }, free_error = { 0 };
 	struct fat_facts facts;
 	u64 told = 0;
 	AUTO_FAT struct fat_volume *v = NULL;
 	AUTO_FREE char *text = NULL;
 	size_t len;
+	u64 end = 0;
 
 	if (device_write(d, 0, data, size, &e) < 0 || fat_open(d, &v, &e) < 0)
 		return 0;
@@ -54,6 +65,8 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	if (told > facts.data + (u64)facts.n_clusters * facts.cluster_size)
 		abort();
 	if (fat_each(v, read_entry, v, &e) < 0 && !e.text)
+		abort();
+	if (fat_each_free(v, check_free, &end, &free_error) < 0 && !free_error.text)
 		abort();
 	if (fat_load(v, "/livestick/a.manifest", MIB, &text, &len, &load_error) == 0 && text[len] != '\0')
 		abort();

@@ -29,7 +29,8 @@ trap 'exit 1' HUP INT TERM
 # ---- is it there already?
 cached() {
     [ -s "$iso" ] || return 1
-    touch "$iso"            # in use: not the one to be pruned
+    # In use: not the one to be pruned. Not each time: a source that is being read must not change.
+    [ -z "$(find "$iso" -mmin +600)" ] || touch "$iso"
     echo "$iso"
 }
 
