@@ -126,7 +126,7 @@ roots_own() {
     cmp private/t.img public.img
     # A tree is read file by file, when root is nobody: the same stick as of a tree that all can read.
     rm -rf t && mkdir t && xorriso -osirrox on -indev "$iso" -extract / t >/dev/null 2>&1
-    chmod -R a+rX t && "$LIVESTICK" create --quiet --yes --seed x --size 400M t open.img
+    chmod -R a+rX,u+w t && "$LIVESTICK" create --quiet --yes --seed x --size 400M t open.img
     chmod -R go-rwx t && "$LIVESTICK" create --quiet --yes --seed x --size 400M t closed.img
     cmp open.img closed.img
 }

@@ -113,16 +113,14 @@ TEST(the_file_of_a_run_that_was_killed_goes)
 /* Root's own directory is no hindrance, and what it keeps is one capability. */
 TEST(it_keeps_one_capability)
 {
-	AUTO_FREE char *path = sandbox_path("new");
+	AUTO_FREE char *path = NULL;
+	bool found = false;
 	struct keeper *k;
-	bool found;
 
-	if (geteuid() != 0) {
+	if (geteuid() != 0)
 		test_skip("not root");
-		return;
-	}
+	path = sandbox_path("new");
 	k = start(path);
-	found = false;
 	for (int i = 0; i < 100 && !found; i++) {
 		usleep(20000);
 		CHECK(sandbox_run("for p in $(cat /proc/%d/task/%d/children); do cat /proc/$p/status 2>/dev/null; done",
