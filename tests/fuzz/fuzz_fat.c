@@ -3,7 +3,6 @@
  * The input is a FAT volume: it is listed, and the first 64 KiB of each file are read. For libFuzzer; with
  * -DFUZZ_MAIN a program that does the same with each file that it is given.
  */
-
 #include "src/fs/fat_read.h"
 
 #define READ_MAX (64 * KIB)
