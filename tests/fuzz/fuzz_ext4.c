@@ -3,7 +3,6 @@
  * The input is an ext volume: it is listed, and the first 64 KiB and the last byte of each file are read. For
  * libFuzzer; with -DFUZZ_MAIN a program that does the same with each file that it is given.
  */
-
 #include "src/base/utf8.h"
 #include "src/fs/ext4_read.h"
 

@@ -3,7 +3,6 @@
  * The input is a FAT volume: it is listed, the first 64 KiB of each file are read, and its metadata are found. For
  * libFuzzer; with -DFUZZ_MAIN a program that does the same with each file that it is given.
  */
-
 #include "src/fs/fat_read.h"
 
 #define READ_MAX (64 * KIB)

@@ -3,7 +3,6 @@
  * Kernels that somebody made up. What was read must keep the promises of persist/kernel.h. For libFuzzer; with
  * -DFUZZ_MAIN a program that does the same with each file that it is given.
  */
-
 #include "persist/kernel.h"
 #include "tests/fuzz/must.h"
 
