@@ -178,9 +178,12 @@ fuzz-built: $(FUZZERS)
 # The power cut at every write of create, upgrade and rollback: all states, not samples of them. Hours.
 torture:
 	$(Q)tests/install-deps.sh test
-	$(Q)$(MAKE) --no-print-directory SAN=$(or $(SAN),0) $(B)/tools/record
+	$(Q)$(MAKE) --no-print-directory SAN=$(or $(SAN),0) $(B)/tools/record $(B)/livestick
 	$(Q)tests/torture/torture.py $(B)/tools/record fat32 --full
 	$(Q)tests/torture/torture.py $(B)/tools/record ext4 --full
+	$(Q)tests/torture/torture.py $(B)/tools/record fat32 --sector 4096 --full
+	$(Q)tests/torture/torture.py $(B)/tools/record ext4 --sector 4096 --full
+	$(Q)tests/torture/kills.py $(B) "$$(tests/iso/small.sh 1 | tail -n 1)" "$$(tests/iso/small.sh 2 | tail -n 1)" 20
 
 format:
 	clang-format -i $(foreach d,$(DIRS) persist/init tests/unit tests/lib tests/tools,$(wildcard $(d)/*.[ch]))

@@ -164,7 +164,19 @@ static bool may_be_of_slot(const char *path, enum slot slot)
 	return (strncmp(path, of_b, strlen(of_b)) == 0) == (slot == SLOT_B);
 }
 
-static int remove_listed(struct upgrade_job *j, const struct manifest *m, struct err *e)
+void upgrade_add_listed(struct name_set *names, bool is_there, const struct manifest *m)
+{
+	for (size_t i = 0; is_there && i < m->n_files; i++)
+		name_set_add(names, m->file[i].path);
+}
+
+void upgrade_add_put(struct name_set *names, const struct upgrade_job *j)
+{
+	for (size_t i = 0; i < j->plan->boot_files.n; i++)
+		name_set_add(names, j->plan->boot_files.file[i].path);
+}
+
+static int remove_listed(struct upgrade_job *j, const struct manifest *m, struct name_set *put, struct err *e)
 {
 	for (size_t i = 0; i < m->n_files; i++) {
 		const char *path = m->file[i].path;
@@ -172,7 +184,7 @@ static int remove_listed(struct upgrade_job *j, const struct manifest *m, struct
 		if (!may_be_of_slot(path, j->to))
 			return fail_refused(e, -EUCLEAN, "%s: a manifest lists %s, which is not of its slot",
 			                    j->request->target, path);
-		if (!volume_find(&j->plan->boot_files, path))
+		if (!name_set_has(put, path))
 			*ARRAY_ADD(j->removed, j->n_removed, j->cap_removed) = xstrdup(path);
 	}
 	return 0;
@@ -181,12 +193,14 @@ static int remove_listed(struct upgrade_job *j, const struct manifest *m, struct
 static int choose_removed(struct upgrade_job *j, struct err *e)
 {
 	const struct stick *s = &j->target.stick;
+	AUTO_NAME_SET struct name_set put = { 0 };
 	int r = 0;
 
+	upgrade_add_put(&put, j);
 	if (s->has_slot[j->to])
-		r = remove_listed(j, &s->slot[j->to], e);
+		r = remove_listed(j, &s->slot[j->to], &put, e);
 	if (r == 0 && s->has_next[j->to])
-		r = remove_listed(j, &s->next[j->to], e);
+		r = remove_listed(j, &s->next[j->to], &put, e);
 	/*
 	 * Of an upgrade that was cut off after all but this. The slot's own old manifest stays until the new one takes
 	 * its place: it says whose the files are.
@@ -203,14 +217,16 @@ static int choose_removed(struct upgrade_job *j, struct err *e)
 static int check_names(struct upgrade_job *j, struct updater *u, struct err *e)
 {
 	const struct stick *s = &j->target.stick;
+	AUTO_NAME_SET struct name_set ours = { 0 };
 
+	upgrade_add_listed(&ours, s->has_slot[j->to], &s->slot[j->to]);
+	upgrade_add_listed(&ours, s->has_next[j->to], &s->next[j->to]);
 	for (size_t i = 0; i < j->update.put.n; i++) {
 		const struct volume_file *f = &j->update.put.file[i];
 		struct update_entry there;
 		int r = f->is_dir ? -ENOENT : update_find(u, f->path, &there, e);
 
-		if (r == -ENOENT || (s->has_slot[j->to] && manifest_lists(&s->slot[j->to], f->path)) ||
-		    (s->has_next[j->to] && manifest_lists(&s->next[j->to], f->path))) {
+		if (r == -ENOENT || name_set_has(&ours, f->path)) {
 			err_clear(e);
 			continue;
 		}

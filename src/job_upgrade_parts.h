@@ -3,10 +3,15 @@
 #ifndef LIVESTICK_JOB_UPGRADE_PARTS_H
 #define LIVESTICK_JOB_UPGRADE_PARTS_H
 
+#include "src/base/name_set.h"
 #include "src/job_upgrade.h"
 
 /* "/livestick/b.manifest" for slot b's "manifest". The caller frees. */
 MUST_CHECK char *slot_file(enum slot slot, const char *end);
+
+/* What a manifest lists, if it is there; what the plan puts onto BOOT. Both are borrowed. */
+void upgrade_add_listed(struct name_set *names, bool is_there, const struct manifest *m);
+void upgrade_add_put(struct name_set *names, const struct upgrade_job *j);
 
 /* All digests of the plan's slot_manifest, and whether the source agrees with its own checksums. */
 MUST_CHECK int upgrade_read_source_through(struct upgrade_job *j, struct err *e);

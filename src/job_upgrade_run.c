@@ -70,16 +70,18 @@ static int hide_slot(struct upgrade_job *j, struct err *e)
 static int clear_unfinished(struct upgrade_job *j, struct err *e)
 {
 	const struct stick *s = &j->target.stick;
+	AUTO_NAME_SET struct name_set stay = { 0 };
 	struct volume_update u = { 0 };
 	const char **remove = NULL;
 	size_t cap = 0;
 	int r;
 
+	upgrade_add_listed(&stay, s->has_slot[j->to], &s->slot[j->to]);
+	upgrade_add_put(&stay, j);
 	for (size_t i = 0; s->has_next[j->to] && i < s->next[j->to].n_files; i++) {
 		const char *path = s->next[j->to].file[i].path;
 
-		if (!(s->has_slot[j->to] && manifest_lists(&s->slot[j->to], path)) &&
-		    !volume_find(&j->plan->boot_files, path))
+		if (!name_set_has(&stay, path))
 			*ARRAY_ADD(remove, u.n_remove, cap) = path;
 	}
 	u.remove = remove;

@@ -80,6 +80,7 @@ struct room {
 	bool is_known;
 	u64 bytes;
 	char *why_not; /* BOOT cannot be changed as it is; NULL: it can */
+	bool may_mend; /* and that can be helped */
 	struct updater *boot;
 };
 
@@ -94,7 +95,10 @@ static void read_room(const struct stick *s, struct device *d, struct room *ret)
 	enum slot spare = s->menu_switch.slot == 'b' ? SLOT_A : SLOT_B;
 	AUTO_ERR struct err e = { 0 };
 
-	if (stick_open_boot(s, d, &ret->boot, &e) < 0) {
+	int r = stick_open_boot(s, d, &ret->boot, &e);
+
+	if (r < 0) {
+		ret->may_mend = r == -EUCLEAN;
 		ret->why_not = xstrdup(e.text ? e.text : "BOOT cannot be read");
 		return;
 	}
@@ -112,7 +116,7 @@ static void room_text(const struct room *r, struct buf *out)
 	} else {
 		buf_adds(out, "not possible: ");
 		buf_add_escaped(out, r->why_not);
-		buf_adds(out, "\n");
+		buf_adds(out, r->may_mend ? " (upgrade --repair mends it)\n" : "\n");
 	}
 	for (size_t i = 0; r->boot && i < r->boot->n_leftover; i++)
 		buf_addf(out, "Left     by an upgrade that was cut off: %s (the next one mends it)\n",

@@ -2,8 +2,17 @@
 . "$(dirname "$0")/lib.bash"
 
 export PYTHONDONTWRITEBYTECODE=1
-"$root/tests/torture/torture.py" "$LIVESTICK_BUILD/tools/record" fat32 >"$tmp/fat32" 2>&1 &
-"$root/tests/torture/torture.py" "$LIVESTICK_BUILD/tools/record" ext4 >"$tmp/ext4" 2>&1 || suite_failed=1
-wait $! || suite_failed=1
-cat "$tmp/fat32" "$tmp/ext4"
+
+# KIND OPTION...
+cut() { "$root/tests/torture/torture.py" "$LIVESTICK_BUILD/tools/record" "$@" >"$tmp/$1" 2>&1; }
+
+pair() {
+    cut fat32 "$@" &
+    cut ext4 "$@" || suite_failed=1
+    wait $! || suite_failed=1
+    cat "$tmp/fat32" "$tmp/ext4"
+}
+
+pair
+pair --sector 4096
 finish

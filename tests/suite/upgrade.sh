@@ -151,6 +151,7 @@ mended() {
     local data
     data=$(part "$1" $(($3 + 1)) | sha256sum)
     refused 3 "damaged, which upgrade --repair mends: .*(fsck.fat|e2fsck)" "$LIVESTICK" upgrade --quiet "$two" "$1"
+    "$LIVESTICK" inspect "$1" | grep -q '^Upgrade  not possible: .*(upgrade --repair mends it)'
     "$LIVESTICK" upgrade --dry-run --repair --progress none "$two" "$1" >out
     cmp "$1" orig.img || fail "a dry run has written"
     grep -Eq "$4" out || { cat out; fail "the dry run does not say /$4/"; }
@@ -241,6 +242,22 @@ repair_asks() {
     judge s.img fat32 1
 }
 
+# newer_core IMAGE PARTITION: the core says that it is of a later release (and is not to be started any more)
+newer_core() {
+    python3 - "$root/tests/torture" "$1" "$(start "$1" "$2")" <<'END'
+import sys
+sys.path.insert(0, sys.argv[1])
+import loader
+start = int(sys.argv[3])
+with open(sys.argv[2], "r+b") as f:
+    f.seek(start)
+    f.seek(start + loader.pointer(f.read(512)) * 512 + 11)
+    assert f.read(5) == b"6.04 "
+    f.seek(-5, 1)
+    f.write(b"6.05 ")
+END
+}
+
 # The BIOS loader of the stick is another one: the host's takes its place in the other directory, starts, and a second
 # time in the first one. Where nothing differs nothing is done, and what a newer release has put there stays.
 bios_loader() {     # fat32|ext4 PARTITION OPTION-OF-RECORD...
@@ -276,6 +293,8 @@ bios_loader() {     # fat32|ext4 PARTITION OPTION-OF-RECORD...
     judge s.img "$kind" "$p"
     [ -e boot/livestick/ldlinux.sys ] && [ ! -e boot/livestick/loader ]
     release s.img bios | tr '\n' ' ' | grep -q '^2 kept 1 '
+    newer_core s.img "$p"
+    "$LIVESTICK" upgrade --json --dry-run --progress none "$one" s.img | jq -e '.bios_loader_differs == false and .warnings == ""'
 }
 
 release() { boot --image "$1" --firmware "$2" --cmd 'cat /etc/livestick-release /root/kept; grep -c upperdir=/run/live/persistence /proc/mounts'; }
@@ -319,6 +338,8 @@ renewed=("loaders-renewed loaders_renewed" "loaders-renewed-on-esp loaders_renew
     renewed=()
     skip loaders-renewed "grub-efi-amd64-signed is not installed, and installing it on this UEFI machine would change its loader"
 }
+export PYTHONDONTWRITEBYTECODE=1
+"$root/tests/torture/kills.py" "$LIVESTICK_BUILD" "$one" "$two" 2 || suite_failed=1
 together \
     "${renewed[@]}" \
     "bios-loader-mbr-fat32 bios_loader fat32 1" \

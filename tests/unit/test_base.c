@@ -3,6 +3,7 @@
 
 #include "src/base/buf.h"
 #include "src/base/id.h"
+#include "src/base/name_set.h"
 #include "src/base/sha256.h"
 #include "src/base/utf8.h"
 
@@ -114,6 +115,20 @@ TEST(ids_come_from_seed_and_role)
 	CHECK(memcmp(one, two, sizeof(one)) != 0);
 	uuid_text(one, text);
 	CHECK(strlen(text) == 36 && text[14] == '8' && strchr("89ab", text[19]));
+}
+
+TEST(names_are_found_whatever_their_order)
+{
+	AUTO_NAME_SET struct name_set s = { 0 };
+
+	CHECK(!name_set_has(&s, ""));
+	name_set_add(&s, "/b");
+	name_set_add(&s, "/a");
+	name_set_add(&s, "/b");
+	CHECK(name_set_has(&s, "/a") && name_set_has(&s, "/b"));
+	CHECK(!name_set_has(&s, "/A") && !name_set_has(&s, "/") && !name_set_has(&s, "/b/") && !name_set_has(&s, ""));
+	name_set_add(&s, "/ab");
+	CHECK(name_set_has(&s, "/ab") && name_set_has(&s, "/b"));
 }
 
 int main(int argc, char **argv)

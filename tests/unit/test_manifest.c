@@ -167,6 +167,15 @@ TEST(a_copy_with_a_change_is_a_manifest_again)
 		CHECK(strcmp(manifest_get(&m, "content"), manifest_get(&read, "content")) != 0);
 	}
 	manifest_free(&again);
+	manifest_free(&read);
+	change.new_path = "/livestick/loader/x";
+	manifest_copy(&m, &change, 1, &again);
+	text = manifest_text(&again);
+	if (CHECK_OK(manifest_parse(text->s, text->len, &read, &e), &e)) {
+		CHECK(manifest_lists(&read, "/livestick/loader/x") && !manifest_lists(&read, "/live/a b"));
+		CHECK_U64(read.file[0].size, 7);
+	}
+	manifest_free(&again);
 	manifest_copy(&m, NULL, 0, &again);
 	text = manifest_text(&again);
 	CHECK(text->len == len && memcmp(text->s, first, len) == 0);

@@ -146,6 +146,29 @@ TEST(patching_again_forgets_the_first_time)
 	CHECK(memcmp(a.boot_sector + 90, b.boot_sector + 90, 420) == 0);
 }
 
+TEST(what_was_patched_tells_where_it_leads)
+{
+	static const u64 place[] = { 1, 4000, 0x123456789 };
+	AUTO_SYSLINUX struct syslinux s = { 0 };
+	AUTO_ERR struct err e = { 0 };
+	AUTO_FREE char *release = NULL, *none = NULL;
+	u64 first = 0;
+
+	if (!harvest(&s))
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(place); i++) {
+		CHECK_OK(syslinux_patch(&s, place[i], "/x", &e), &e);
+		CHECK_OK(syslinux_leads_to(&s, &first, &e), &e);
+		CHECK_U64(first, place[i]);
+	}
+	release = syslinux_release(&s.sys);
+	CHECK(strncmp(release, "6.0", 3) == 0 && strspn(release, "0123456789.") == strlen(release));
+	memset(s.sys.data, 0, 4096);
+	none = syslinux_release(&s.sys);
+	CHECK_STR(none, "");
+	CHECK_FAILS(syslinux_leads_to(&s, &first, &e), &e, "is not of a SYSLINUX release");
+}
+
 TEST(what_cannot_be_patched_is_refused)
 {
 	AUTO_SYSLINUX struct syslinux s = { 0 };
@@ -176,6 +199,7 @@ TEST(a_damaged_loader_does_no_harm)
 	AUTO_SYSLINUX struct syslinux s = { 0 };
 	AUTO_FREE u8 *good = NULL;
 	size_t refused = 0, area = 0;
+	u64 first;
 	u32 seed = 1;
 
 	if (!harvest(&s))
@@ -197,6 +221,8 @@ TEST(a_damaged_loader_does_no_harm)
 			else
 				ext[(seed >> 16) % 20] = (u8)(seed >> 24);
 		}
+		if (syslinux_leads_to(&s, &first, &e) < 0)
+			err_clear(&e);
 		refused += syslinux_patch(&s, seed, "/livestick", &e) < 0;
 	}
 	CHECK(refused > 1000 && refused < 20000);

@@ -1,0 +1,148 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Kills real upgrades of a real system at random moments, and boots each stick that is left in QEMU: the old system or
+the new one must start, with the file that was saved; and the upgrade, run again, must end well.
+
+    kills.py BUILD OLD.iso NEW.iso COUNT [--seed N]
+
+The stick has another BIOS loader than this machine, so that the upgrade renews that, too. Every second one is started by
+UEFI. The last line is "ok kills" or "not ok kills".
+"""
+import argparse
+import hashlib
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+BOOT = os.path.join(HERE, "..", "boot.py")
+ASK = "cat /etc/livestick-release /root/kept"
+
+
+class Bad(Exception):
+    pass
+
+
+def run(*command, ok=(0,)):
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL)
+    if done.returncode not in ok:
+        raise Bad("%s: exit %d: %s" % (" ".join(command), done.returncode, done.stderr[-2000:]))
+    return done.stdout
+
+
+class Kills:
+    def __init__(self, build, old, new, directory, rng):
+        self.livestick, self.record = os.path.join(build, "livestick"), os.path.join(build, "tools", "record")
+        self.old, self.new, self.dir, self.rng = old, new, directory, rng
+        self.base, self.image = os.path.join(directory, "base.img"), os.path.join(directory, "cut.img")
+
+    def copy(self):
+        run("cp", "--sparse=always", self.base, self.image)
+
+    def upgrade(self):
+        return [self.livestick, "upgrade", "--quiet", self.new, self.image]
+
+    def inspect(self):
+        return json.loads(run(self.livestick, "inspect", "--json", self.image))
+
+    def data(self):
+        """A digest of DATA, the last partition."""
+        table = json.loads(run("sfdisk", "-J", self.image))["partitiontable"]["partitions"][-1]
+        digest = hashlib.sha256()
+        with open(self.image, "rb") as f:
+            f.seek(table["start"] * 512)
+            for _ in range(table["size"] // 2048):
+                digest.update(f.read(1 << 20))
+        return digest.hexdigest()
+
+    def prepare(self):
+        with open(self.base, "wb") as f:
+            f.truncate(1 << 30)
+        run(self.record, os.path.join(self.dir, "log"), "create", self.old, self.base, "serial", "older-loader")
+        run(BOOT, "--image", self.base, "--timeout", "400", "--cmd", "echo kept >/root/kept", "--shutdown")
+        self.copy()
+        self.before = self.data()
+        began = time.monotonic()
+        run(*self.upgrade())
+        self.takes = time.monotonic() - began
+        done = self.inspect()
+        if done["default_entry"] != "b1" or done["bios_loader"]["directory"] != "/livestick/loader":
+            raise Bad("an upgrade that nobody kills does not end well")
+
+    def kill(self):
+        """Returns what the program was at, in bytes that it had written."""
+        self.copy()
+        process = subprocess.Popen(self.upgrade(), stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        moment = self.rng.uniform(0.1, 1.05) * self.takes
+        time.sleep(moment)
+        try:
+            with open("/proc/%d/io" % process.pid) as f:
+                written = next(int(line.split()[1]) for line in f if line.startswith("wchar:"))
+        except (OSError, StopIteration):
+            written = 0
+        process.kill()
+        return moment, written, process.wait()
+
+    def one(self, number):
+        moment, written, status = self.kill()
+        left = self.inspect()
+        firmware = "uefi" if number % 2 else "bios"
+        said = run(BOOT, "--image", self.image, "--snapshot", "--firmware", firmware, "--timeout", "400",
+                   "--cmd", ASK).split()
+        which = {"1": "old", "2": "new"}.get(said[0] if said else None)
+        note = "at %.2f s (%s), %d bytes written, by %s: the %s system%s" % (
+            moment, "killed" if status < 0 else "it had ended", written, firmware, which,
+            ", to be finished" if left["unfinished"] or left["leftover"] or left["bios_loader"]["unfinished"] else "")
+        if which is None or said[1:] != ["kept"]:
+            raise Bad(note + "; it says %s" % said)
+        if left["default_entry"] != {"old": "a1", "new": "b1"}[which]:
+            raise Bad(note + ", and not what the switch says")
+        run(*self.upgrade())
+        done = self.inspect()
+        if done["default_entry"] != "b1" or done["unfinished"] or done["leftover"] or done["bios_loader"] != {
+                "version": "6.04", "directory": "/livestick/loader", "unfinished": False}:
+            raise Bad(note + "; run again it does not end well: %s" % done)
+        if self.data() != self.before:
+            raise Bad(note + "; DATA was written")
+        return which, note
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("build")
+    parser.add_argument("old")
+    parser.add_argument("new")
+    parser.add_argument("count", type=int)
+    parser.add_argument("--seed", type=int, default=1)
+    opt = parser.parse_args()
+    directory = tempfile.mkdtemp(prefix="livestick-kills.", dir=os.environ.get("TMPDIR", "/var/tmp"))
+    seen, bad = {"old": 0, "new": 0}, 0
+    try:
+        k = Kills(opt.build, opt.old, opt.new, directory, random.Random(opt.seed))
+        k.prepare()
+        for number in range(opt.count):
+            try:
+                which, note = k.one(number)
+                seen[which] += 1
+                print("# kill %d %s" % (number + 1, note), flush=True)
+            except Bad as problem:
+                bad += 1
+                print("# kill %d BAD: %s" % (number + 1, problem), flush=True)
+    except Bad as problem:
+        bad += 1
+        print("# BAD: %s" % problem)
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+    print("# %d kills: the old system started %d times, the new one %d times, %d bad" % (
+        opt.count, seen["old"], seen["new"], bad))
+    print("not ok kills" if bad else "ok kills")
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
