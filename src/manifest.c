@@ -67,29 +67,83 @@ static void add_content(struct sha256 *content, const struct manifest_file *f, c
 	sha256_add(content, line.s, line.len);
 }
 
-static void render(const struct manifest *m, struct buf *out)
+/* The text form is made line by line: of a hundred thousand files it would be as large as all else that is known of
+ * them. */
+struct text_maker {
+	const struct manifest *m;
+	size_t line; /* the next one */
+	struct sha256 *content, *all;
+};
+
+static size_t n_lines(const struct manifest *m)
 {
-	struct sha256 *content = sha256_new();
+	return 1 + m->n_settings + m->n_files + 2;
+}
+
+static void start_text(struct text_maker *t, const struct manifest *m)
+{
+	*t = (struct text_maker){ .m = m, .content = sha256_new(), .all = sha256_new() };
+}
+
+static void stop_text(struct text_maker *t)
+{
+	sha256_free(t->content);
+	sha256_free(t->all);
+	*t = (struct text_maker){ 0 };
+}
+
+static void add_digest_line(struct buf *out, const char *key, struct sha256 *of)
+{
 	char hex[SHA256_HEX_SIZE];
 	u8 digest[SHA256_SIZE];
 
-	buf_addf(out, "%s %d\n", first_line, MANIFEST_FORMAT);
-	for (size_t i = 0; i < m->n_settings; i++)
-		buf_addf(out, "%s %s\n", m->setting[i].key, m->setting[i].value);
-	for (size_t i = 0; i < m->n_files; i++) {
-		const struct manifest_file *f = &m->file[i];
+	sha256_end(of, digest);
+	sha256_hex(digest, hex);
+	buf_addf(out, "%s %s\n", key, hex);
+}
 
-		sha256_hex(f->digest, hex);
-		buf_addf(out, "file %s %llu %s\n", hex, (unsigned long long)f->size, f->path);
-		if (strncmp(f->path, "/livestick/", 11) != 0)
-			add_content(content, f, hex);
+static void add_file_line(struct text_maker *t, const struct manifest_file *f, struct buf *out)
+{
+	char hex[SHA256_HEX_SIZE];
+
+	sha256_hex(f->digest, hex);
+	buf_addf(out, "file %s %llu %s\n", hex, (unsigned long long)f->size, f->path);
+	if (strncmp(f->path, "/livestick/", 11) != 0)
+		add_content(t->content, f, hex);
+}
+
+/* Adds the next line; false: there is none left. */
+static bool add_line(struct text_maker *t, struct buf *out)
+{
+	const struct manifest *m = t->m;
+	size_t i = t->line++, before = out->len, n = n_lines(m);
+
+	if (i >= n)
+		return false;
+	if (i == n - 1) {
+		add_digest_line(out, "end", TAKE(t->all));
+		return true;
 	}
-	sha256_end(content, digest);
-	sha256_hex(digest, hex);
-	buf_addf(out, "content %s\n", hex);
-	sha256_of(out->s, out->len, digest);
-	sha256_hex(digest, hex);
-	buf_addf(out, "end %s\n", hex);
+	if (i == 0)
+		buf_addf(out, "%s %d\n", first_line, MANIFEST_FORMAT);
+	else if (i <= m->n_settings)
+		buf_addf(out, "%s %s\n", m->setting[i - 1].key, m->setting[i - 1].value);
+	else if (i <= m->n_settings + m->n_files)
+		add_file_line(t, &m->file[i - 1 - m->n_settings], out);
+	else
+		add_digest_line(out, "content", TAKE(t->content));
+	sha256_add(t->all, out->s + before, out->len - before);
+	return true;
+}
+
+static void render(const struct manifest *m, struct buf *out)
+{
+	struct text_maker t;
+
+	start_text(&t, m);
+	while (add_line(&t, out))
+		;
+	stop_text(&t);
 }
 
 static size_t digits(u64 n)
@@ -114,25 +168,72 @@ u64 manifest_size(const struct manifest *m)
 	return size + strlen("content \nend \n") + 2 * digest;
 }
 
-struct buf *manifest_text(struct manifest *m)
+static void end_hashes(struct manifest *m)
 {
 	for (size_t i = 0; i < m->n_files; i++) {
 		if (m->file[i].hash)
 			sha256_end(m->file[i].hash, m->file[i].digest);
 		m->file[i].hash = NULL;
 	}
+}
+
+struct buf *manifest_text(struct manifest *m)
+{
+	end_hashes(m);
 	if (!m->text.len)
 		render(m, &m->text);
 	return &m->text;
 }
 
+/* Where a reading of the text form is. */
+struct manifest_reading {
+	struct text_maker maker;
+	u64 off; /* of `lines` in the text */
+	struct buf lines;
+};
+
+static void reading_free(struct manifest_reading *rd)
+{
+	if (!rd)
+		return;
+	stop_text(&rd->maker);
+	buf_free(&rd->lines);
+	free(rd);
+}
+
+/* From the start again, at the first time and when somebody goes back. */
+static struct manifest_reading *reading_from(struct manifest *m, u64 off)
+{
+	if (m->reading && off >= m->reading->off)
+		return m->reading;
+	end_hashes(m);
+	reading_free(m->reading);
+	m->reading = xcalloc(1, sizeof(*m->reading));
+	start_text(&m->reading->maker, m);
+	return m->reading;
+}
+
+static void forget_before(struct manifest_reading *rd, u64 off)
+{
+	size_t n = (size_t)MIN(off - rd->off, rd->lines.len);
+
+	if (n)
+		memmove(rd->lines.s, rd->lines.s + n, rd->lines.len - n);
+	rd->lines.len -= n;
+	rd->off += n;
+}
+
 static int read_text(void *ctx, u64 off, void *buf, size_t len, struct err *e)
 {
-	const struct buf *text = manifest_text(ctx);
+	struct manifest_reading *rd = reading_from(ctx, off);
 
-	if (off > text->len || len > text->len - off)
-		return fail(e, -EIO, "manifest: is not as long as was planned");
-	memcpy(buf, text->s + off, len);
+	forget_before(rd, off);
+	while (off + len > rd->off + rd->lines.len) {
+		if (!add_line(&rd->maker, &rd->lines))
+			return fail(e, -EIO, "manifest: is not as long as was planned");
+		forget_before(rd, off);
+	}
+	memcpy(buf, rd->lines.s + (off - rd->off), len);
 	return 0;
 }
 
@@ -303,5 +404,6 @@ void manifest_free(struct manifest *m)
 	free(m->setting);
 	free(m->file);
 	buf_free(&m->text);
+	reading_free(m->reading);
 	*m = (struct manifest){ 0 };
 }

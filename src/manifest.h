@@ -36,6 +36,7 @@ struct manifest {
 	struct manifest_file *file;
 	size_t n_files, cap_files;
 	struct buf text; /* the text form, once made */
+	struct manifest_reading *reading;
 };
 
 /* A value is one line: line feeds in it become blanks. */
@@ -67,7 +68,10 @@ void manifest_copy(const struct manifest *from, const struct manifest_change *ch
 
 /* Length of the text form in bytes. */
 u64 manifest_size(const struct manifest *m);
-/* The text form as an input: made at the first read, so all files must have been hashed by then. */
+/*
+ * The text form as an input, made while it is read: all files must have been hashed when that begins. Reading from one
+ * end to the other costs what rendering does; each step back begins again.
+ */
 struct input manifest_input(struct manifest *m);
 
 /*

@@ -2,7 +2,7 @@
 /*
  * Everything that will be written to a stick in one pass, known before the first byte is: stretches of the device
  * with what belongs there. Filled in any order, written in ascending order, each byte at most once, in large aligned
- * writes; a reader thread fetches and hashes ahead of the writer.
+ * writes; one thread fetches ahead of the writer, another hashes what was fetched.
  *
  *	struct writelist *w = writelist_new();
  *	writelist_add_zero(w, 512, MIB - 512);
@@ -23,6 +23,7 @@ struct writelist;
 struct writelist *writelist_new(void);
 void writelist_free(struct writelist *w);
 
+/* Directly behind what was added last it costs no memory: the rest of a file's last cluster. */
 void writelist_add_zero(struct writelist *w, u64 off, u64 len);
 /* `mem` is borrowed until the list is freed. */
 void writelist_add_memory(struct writelist *w, u64 off, const void *mem, u64 len);
@@ -58,7 +59,7 @@ u64 writelist_bytes(const struct writelist *w);
 size_t writelist_stretches(const struct writelist *w);
 
 /*
- * Writes the list, then flushes; once, because the hashes go with it. Inputs and hashes are used by a thread of its own
+ * Writes the list, then flushes; once, because the hashes go with it. Inputs and hashes are used by threads of its own
  * until this returns, and must share nothing with `d`.
  *
  * Before anything is written: -EINVAL when a stretch, or what is compared in it, does not begin and end at a sector of

@@ -83,6 +83,34 @@ TEST(content_is_the_same_whatever_the_settings_are)
 	CHECK(content && strncmp(content + 9, hex, 64) == 0);
 }
 
+/* However it is read, it is the same text; a step back begins again, too much is told. */
+TEST(the_text_is_made_while_it_is_read)
+{
+	size_t len;
+	AUTO_FREE char *whole = text_of_sample(&len);
+
+	for (size_t piece = 1; piece <= len; piece += piece < 70 ? 1 : 37) {
+		struct manifest m = { 0 };
+		struct err e = { 0 };
+		AUTO_FREE char *text = xcalloc(1, len + 1);
+		char last[8];
+
+		sample(&m);
+		const struct input in = manifest_input(&m);
+		for (size_t off = 0; off < len; off += piece)
+			CHECK_OK(input_read(&in, off, text + off, MIN(piece, len - off), &e), &e);
+		CHECK(memcmp(text, whole, len) == 0);
+		CHECK_OK(input_read(&in, 3, last, 5, &e), &e);
+		CHECK(memcmp(last, whole + 3, 5) == 0);
+		CHECK_OK(input_read(&in, len - 5, last, 5, &e), &e);
+		CHECK(memcmp(last, whole + len - 5, 5) == 0);
+		CHECK_FAILS(input_read(&in, len - 5, last, 6, &e), &e, "not as long as was planned");
+		err_clear(&e);
+		CHECK(strcmp(manifest_text(&m)->s, whole) == 0);
+		manifest_free(&m);
+	}
+}
+
 TEST(every_changed_byte_is_noticed)
 {
 	struct manifest m = { 0 };

@@ -353,6 +353,45 @@ TEST(an_input_may_depend_on_those_before_it)
 	writelist_free(w);
 }
 
+/* While it is hashed, the memory of a piece is not used for what follows: zeros without number, and other files. */
+TEST(what_follows_does_not_disturb_the_hash)
+{
+	static const u64 len[] = { MIB, 3 * MIB / 2, 700000, 300, 2 * MIB + 1 };
+	AUTO_FREE u8 *data = xcalloc(3 * MIB, 1);
+	u32 x = 9;
+
+	for (u64 i = 0; i < 3 * MIB; i++)
+		data[i] = (u8)((x = x * 1664525 + 1013904223) >> 24);
+	for (unsigned round = 0; round < 8; round++) {
+		AUTO_DEVICE struct device *d = device_new_memory("stick", 64 * MIB, 512);
+		struct writelist *w = writelist_new();
+		struct sha256 *hash[ARRAY_SIZE(len)];
+		AUTO_ERR struct err e = { 0 };
+		u64 off = 0;
+
+		for (size_t i = 0; i < ARRAY_SIZE(len); i++) {
+			u64 room = align_up(len[i], MIB) + (round & 1 ? 9 * MIB : 0);
+
+			hash[i] = sha256_new_sized(len[i]);
+			writelist_add_input(w, off, len[i], input_memory(data + i), hash[i]);
+			writelist_add_zero(w, off + len[i], room - len[i]);
+			off += room;
+		}
+		CHECK_OK(writelist_finish(w, &e), &e);
+		CHECK_U64(writelist_bytes(w), off);
+		CHECK_U64(writelist_stretches(w), 1);
+		CHECK_OK(writelist_run(w, d, NULL, &e), &e);
+		for (size_t i = 0; i < ARRAY_SIZE(len); i++) {
+			u8 is[SHA256_SIZE], want[SHA256_SIZE];
+
+			sha256_end(hash[i], is);
+			sha256_of(data + i, len[i], want);
+			CHECK(memcmp(is, want, SHA256_SIZE) == 0);
+		}
+		writelist_free(w);
+	}
+}
+
 /* A file that must be read from start to end. */
 struct whole {
 	const u8 *data;

@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+
+#include "src/media/writelist_private.h"
+
+#define CHUNK     MIB
+#define CHUNKS    4
+#define ALIGNMENT 4096 /* of a chunk's memory: what O_DIRECT wants at most */
+/* Equal bytes between two that differ, below which one write costs a stick less than two: a page of its flash. */
+#define WORTH_SPARING (16 * KIB)
+/* Below it is not worth it to wake another thread for hashing. */
+#define WORTH_HANDING_OVER (256 * KIB)
+
+struct chunk {
+	u8 *mem;
+	u64 off;
+	size_t len;
+	bool compare;
+};
+
+/*
+ * One piece is hashed while the reader fetches the next. It is done before another is handed over, and before anything
+ * else is read than the rest of its segment: then all of that may be used. So it needs no chunk of its own.
+ */
+struct hasher {
+	pthread_t thread;
+	bool has_thread;
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	/* under `lock` */
+	struct sha256 *hash; /* NULL: nothing to do */
+	const u8 *mem;
+	size_t len;
+	bool stop;
+};
+
+/* Where the reader thread is in the list: `at` bytes into segment `i`. */
+struct cursor {
+	const struct writelist *w;
+	size_t i;
+	u64 at;
+	struct hasher *hasher;
+};
+
+/* What the reader thread and the writer share. Chunk number n lives in ring[n % CHUNKS]. */
+struct pipeline {
+	struct cursor cursor; /* the reader's */
+	struct chunk ring[CHUNKS];
+	u8 *old; /* the writer's: what the device holds where a chunk is to be compared; NULL: none is */
+	struct writelist_counts counts;
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	/* under `lock` */
+	u64 filled, emptied; /* chunks */
+	bool stop;           /* the writer needs no more */
+	bool ended;          /* the reader gives no more */
+	int r;               /* why it ended */
+	struct err err;      /* its sentence; the reader's until `ended` */
+};
+
+/* All that can be known before the first byte is written. */
+static int check_against(const struct writelist *w, const struct device *d, struct err *e)
+{
+	u64 end = 0;
+
+	for (size_t i = 0; i <= w->n; i++) {
+		const struct segment *s = i < w->n ? &w->segments[i] : NULL;
+		bool border = i == 0 || !s || s->off > end || s->compare != s[-1].compare;
+
+		if (border && (end % d->sector_size || (s && s->off % d->sector_size)))
+			return fail(e, -EINVAL, "layout: a stretch starts or ends at byte %llu, inside a sector of %s",
+			            (unsigned long long)(end % d->sector_size ? end : s->off), d->name);
+		if (s)
+			end = segment_end(s);
+	}
+	if (end > d->size)
+		return fail(e, -ERANGE, "layout: ends at byte %llu, but %s has %llu bytes", (unsigned long long)end,
+		            d->name, (unsigned long long)d->size);
+	return 0;
+}
+
+static void *hasher(void *arg)
+{
+	struct hasher *h = arg;
+
+	pthread_mutex_lock(&h->lock);
+	for (;;) {
+		while (!h->hash && !h->stop)
+			pthread_cond_wait(&h->changed, &h->lock);
+		if (!h->hash)
+			break;
+		pthread_mutex_unlock(&h->lock);
+		sha256_add(h->hash, h->mem, h->len);
+		pthread_mutex_lock(&h->lock);
+		h->hash = NULL;
+		pthread_cond_signal(&h->changed);
+	}
+	pthread_mutex_unlock(&h->lock);
+	return NULL;
+}
+
+/* Waits for the piece before; `hash` NULL: only that. */
+static void hand_over(struct hasher *h, struct sha256 *hash, const u8 *mem, size_t len)
+{
+	if (!h->has_thread)
+		return;
+	pthread_mutex_lock(&h->lock);
+	while (h->hash)
+		pthread_cond_wait(&h->changed, &h->lock);
+	h->hash = hash;
+	h->mem = mem;
+	h->len = len;
+	if (hash)
+		pthread_cond_signal(&h->changed);
+	pthread_mutex_unlock(&h->lock);
+}
+
+static void hash_piece(struct hasher *h, struct sha256 *hash, const u8 *mem, size_t len)
+{
+	if (h->has_thread && len >= WORTH_HANDING_OVER) {
+		hand_over(h, hash, mem, len);
+		return;
+	}
+	hand_over(h, NULL, NULL, 0);
+	sha256_add(hash, mem, len);
+}
+
+/* The next bytes of a segment, `max` at most; returns through *ret_n how many. */
+static int read_segment(const struct cursor *c, u8 *mem, size_t max, size_t *ret_n, struct err *e)
+{
+	const struct segment *s = &c->w->segments[c->i];
+	int r = 0;
+
+	if (c->at == 0 || c->at >= s->len)
+		hand_over(c->hasher, NULL, NULL, 0);
+	if (c->at >= s->len) {
+		*ret_n = (size_t)MIN(s->len + s->zeros - c->at, max);
+		memset(mem, 0, *ret_n);
+		return 0;
+	}
+	*ret_n = (size_t)MIN(s->len - c->at, max);
+	r = input_read(&s->in, s->in_off + c->at, mem, *ret_n, e);
+	if (r == 0 && s->hash)
+		hash_piece(c->hasher, s->hash, mem, *ret_n);
+	return r;
+}
+
+/*
+ * Fills the next chunk: up to the next multiple of CHUNK on the device, up to a gap, or up to where it changes whether
+ * to compare. Length 0: that was all.
+ */
+static int read_chunk(struct cursor *c, struct chunk *k, struct err *e)
+{
+	k->len = 0;
+	while (c->i < c->w->n) {
+		const struct segment *s = &c->w->segments[c->i];
+		size_t n = 0;
+		int r;
+
+		if (k->len == 0) {
+			k->off = s->off + c->at;
+			k->compare = s->compare;
+		} else if (k->off + k->len != s->off + c->at || (k->off + k->len) % CHUNK == 0 ||
+		           k->compare != s->compare) {
+			break;
+		}
+		/* Looked at here too: a chunk may be many small files of a slow source, and the writer waits for it. */
+		r = interrupted ? -EINTR : read_segment(c, k->mem + k->len, CHUNK - (k->off + k->len) % CHUNK, &n, e);
+		if (r < 0)
+			return r;
+		k->len += n;
+		c->at += n;
+		if (c->at == s->len + s->zeros) {
+			c->i++;
+			c->at = 0;
+		}
+	}
+	return 0;
+}
+
+/* False: the writer wants no more. */
+static bool wait_for_room(struct pipeline *p)
+{
+	bool stop;
+
+	pthread_mutex_lock(&p->lock);
+	while (!p->stop && p->filled - p->emptied == CHUNKS)
+		pthread_cond_wait(&p->changed, &p->lock);
+	stop = p->stop;
+	pthread_mutex_unlock(&p->lock);
+	return !stop;
+}
+
+static void *reader(void *arg)
+{
+	struct pipeline *p = arg;
+	u64 n = 0;
+	int r = 0;
+
+	while (wait_for_room(p)) {
+		struct chunk *k = &p->ring[n++ % CHUNKS];
+
+		r = read_chunk(&p->cursor, k, &p->err);
+		if (r < 0 || k->len == 0)
+			break;
+		pthread_mutex_lock(&p->lock);
+		p->filled++;
+		pthread_cond_signal(&p->changed);
+		pthread_mutex_unlock(&p->lock);
+	}
+	hand_over(p->cursor.hasher, NULL, NULL, 0);
+	pthread_mutex_lock(&p->lock);
+	p->r = r;
+	p->ended = true;
+	pthread_cond_signal(&p->changed);
+	pthread_mutex_unlock(&p->lock);
+	return NULL;
+}
+
+/* 0 and the next chunk, or NULL when there is none left. -EINTR, or what stopped the reader. */
+static int next_chunk(struct pipeline *p, const struct chunk **ret)
+{
+	int r = 0;
+
+	pthread_mutex_lock(&p->lock);
+	while (p->filled == p->emptied && !p->ended)
+		pthread_cond_wait(&p->changed, &p->lock);
+	if (interrupted)
+		r = -EINTR;
+	else if (p->ended && p->r < 0)
+		r = p->r; /* at once: what has been read before it is of no use */
+	else
+		*ret = p->filled > p->emptied ? &p->ring[p->emptied % CHUNKS] : NULL;
+	pthread_mutex_unlock(&p->lock);
+	return r;
+}
+
+static int write_piece(struct pipeline *p, struct device *d, const struct chunk *k, size_t from, size_t to,
+                       struct err *e)
+{
+	int r = device_write(d, k->off + from, k->mem + from, to - from, e);
+
+	if (r == 0)
+		p->counts.written += to - from;
+	return r;
+}
+
+/* Writes from the first sector that differs to the last, but for those rows of equal ones that are worth it. */
+static int write_differing(struct pipeline *p, struct device *d, const struct chunk *k, struct err *e)
+{
+	size_t from = 0, to = 0; /* differ, or lie between some that do */
+
+	for (size_t at = 0; at < k->len; at += d->sector_size) {
+		int r = 0;
+
+		if (memcmp(k->mem + at, p->old + at, d->sector_size) == 0)
+			continue;
+		if (to > from && at - to >= WORTH_SPARING) {
+			r = write_piece(p, d, k, from, to, e);
+			if (r < 0)
+				return r;
+			from = to;
+		}
+		if (to == from)
+			from = at;
+		to = at + d->sector_size;
+	}
+	return to > from ? write_piece(p, d, k, from, to, e) : 0;
+}
+
+static int write_chunk(struct pipeline *p, struct device *d, const struct chunk *k, struct err *e)
+{
+	AUTO_ERR struct err unreadable = { 0 };
+	u64 before = p->counts.written;
+	int r;
+
+	/* What cannot be read is written: that often makes a medium replace a bad sector. */
+	if (k->compare && device_read(d, k->off, p->old, k->len, &unreadable) == 0)
+		r = write_differing(p, d, k, e);
+	else
+		r = write_piece(p, d, k, 0, k->len, e);
+	if (r == 0)
+		p->counts.spared += k->len - (p->counts.written - before);
+	return r;
+}
+
+static int write_chunks(struct pipeline *p, struct device *d, struct progress *progress, struct err *e)
+{
+	for (;;) {
+		const struct chunk *k;
+		int r = next_chunk(p, &k);
+
+		if (r < 0 || !k)
+			return r;
+		r = write_chunk(p, d, k, e);
+		if (r < 0)
+			return r;
+		progress_add(progress, k->len);
+		pthread_mutex_lock(&p->lock);
+		p->emptied++;
+		pthread_cond_signal(&p->changed);
+		pthread_mutex_unlock(&p->lock);
+	}
+}
+
+/* Signals are left to the calling thread: no system call of a source is cut short by one. */
+static int start(void *(*fn)(void *), void *arg, pthread_t *ret)
+{
+	sigset_t all, before;
+	int r;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	r = pthread_create(ret, NULL, fn, arg);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return -r;
+}
+
+static void stop_reader(struct pipeline *p, pthread_t thread)
+{
+	pthread_mutex_lock(&p->lock);
+	p->stop = true;
+	pthread_cond_signal(&p->changed);
+	pthread_mutex_unlock(&p->lock);
+	pthread_join(thread, NULL);
+}
+
+/* The reader's error is the run's error, unless writing failed: that has its sentence in `e` already. */
+static int settle(struct pipeline *p, int r, struct err *e)
+{
+	if (r == 0 || e->text)
+		return r;
+	if (r == -EINTR && interrupted)
+		return fail(e, r, "interrupted");
+	return fail_as(e, p->err.code, r, "%s", p->err.text ? p->err.text : strerror(-r));
+}
+
+static bool compares(const struct writelist *w)
+{
+	for (size_t i = 0; i < w->n; i++)
+		if (w->segments[i].compare)
+			return true;
+	return false;
+}
+
+static void start_hasher(struct hasher *h)
+{
+	pthread_cond_init(&h->changed, NULL);
+	pthread_mutex_init(&h->lock, NULL);
+	h->has_thread = start(hasher, h, &h->thread) == 0; /* without it the reader hashes */
+}
+
+static void stop_hasher(struct hasher *h)
+{
+	pthread_mutex_lock(&h->lock);
+	h->stop = true;
+	pthread_cond_signal(&h->changed);
+	pthread_mutex_unlock(&h->lock);
+	if (h->has_thread)
+		pthread_join(h->thread, NULL);
+	pthread_cond_destroy(&h->changed);
+	pthread_mutex_destroy(&h->lock);
+}
+
+static int run(struct pipeline *p, struct device *d, struct progress *progress, struct err *e)
+{
+	struct hasher h = { .stop = false };
+	pthread_t thread;
+	int r;
+
+	pthread_cond_init(&p->changed, NULL);
+	pthread_mutex_init(&p->lock, NULL);
+	start_hasher(&h);
+	p->cursor.hasher = &h;
+	r = start(reader, p, &thread);
+	if (r == 0) {
+		r = write_chunks(p, d, progress, e);
+		stop_reader(p, thread);
+	}
+	stop_hasher(&h);
+	pthread_cond_destroy(&p->changed);
+	pthread_mutex_destroy(&p->lock);
+	return settle(p, r, e);
+}
+
+int writelist_run(struct writelist *w, struct device *d, struct progress *p, struct err *e)
+{
+	struct pipeline pipeline = { .cursor = { .w = w } };
+	bool compare = compares(w);
+	AUTO_FREE void *mem = NULL;
+	int r;
+
+	assert(w->finished || w->n == 0);
+	r = check_against(w, d, e);
+	if (r < 0)
+		return r;
+	r = posix_memalign(&mem, ALIGNMENT, (CHUNKS + compare) * CHUNK);
+	if (r != 0)
+		return fail(e, -r, "no memory for writing: %s", strerror(r));
+	for (size_t i = 0; i < CHUNKS; i++)
+		pipeline.ring[i].mem = (u8 *)mem + i * CHUNK;
+	pipeline.old = compare ? (u8 *)mem + CHUNKS * CHUNK : NULL;
+	r = run(&pipeline, d, p, e);
+	w->counts = pipeline.counts;
+	err_clear(&pipeline.err);
+	return r < 0 ? r : device_flush(d, e);
+}
