@@ -11,6 +11,7 @@
  */
 #include <errno.h>
 
+#include "bootinst/syslinux_map.h"
 #include "src/job_upgrade_parts.h"
 
 int upgrade_load_host(struct upgrade_job *j, struct err *e)
@@ -78,15 +79,30 @@ static int copy_sector(struct upgrade_job *j, const struct bios *b, struct err *
 	return write_sector(j, b->backup_off, backup, e);
 }
 
+static int hash_code(const struct bios *b, char ret_hex[SHA256_HEX_SIZE], struct err *e)
+{
+	const struct blob *core = &b->set.file[BIOS_CORE];
+	u8 digest[SHA256_SIZE];
+	int r = syslinux_boot_digest(core->data, core->len, b->sector, digest, e);
+
+	if (r == 0)
+		sha256_hex(digest, ret_hex);
+	return r;
+}
+
 /* The stick's manifest lists the set in the other directory: it is to list this one. */
 static int list_set(struct upgrade_job *j, const struct bios *b, struct err *e)
 {
 	struct manifest_change change[BIOS_FILES] = { 0 };
-	char *path[2 * BIOS_FILES];
+	char *path[2 * BIOS_FILES], hex[SHA256_HEX_SIZE];
+	const struct manifest_setting code = { .key = (char *)"boot-sector-code", .value = hex };
 	int r;
 
 	if (b->is_listed)
 		return 0;
+	r = hash_code(b, hex, e);
+	if (r < 0)
+		return r;
 	for (size_t i = 0; i < BIOS_FILES; i++) {
 		struct manifest_change *c = &change[i];
 
@@ -95,7 +111,7 @@ static int list_set(struct upgrade_job *j, const struct bios *b, struct err *e)
 		c->size = b->set.file[i].len;
 		sha256_of(b->set.file[i].data, b->set.file[i].len, c->digest);
 	}
-	r = upgrade_put_stick_manifest(j, change, BIOS_FILES, e);
+	r = upgrade_put_stick_manifest(j, change, BIOS_FILES, &code, e);
 	for (size_t i = 0; i < ARRAY_SIZE(path); i++)
 		free(path[i]);
 	return r;

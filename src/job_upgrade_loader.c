@@ -193,7 +193,7 @@ static int write_manifest(struct upgrade_job *j, const struct loaders *l, const 
 	int r;
 
 	if (!l->is_esp)
-		return upgrade_put_stick_manifest(j, changes, n, e);
+		return upgrade_put_stick_manifest(j, changes, n, NULL, e);
 	manifest_copy(l->manifest, changes, n, &m);
 	text = manifest_text(&m);
 	r = change(j, l, ESP_MANIFEST, text->len, input_memory(text->s), e);

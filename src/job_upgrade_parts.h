@@ -25,7 +25,7 @@ MUST_CHECK int upgrade_run_planned(struct upgrade_job *j, struct updater *u, str
 MUST_CHECK int upgrade_change(struct upgrade_job *j, struct volume_update *wanted, struct progress *p, struct err *e);
 /* The stick's manifest with these changes, on the stick and in the job. */
 MUST_CHECK int upgrade_put_stick_manifest(struct upgrade_job *j, const struct manifest_change *change, size_t n,
-                                          struct err *e);
+                                          const struct manifest_setting *setting, struct err *e);
 
 /* Whether BOOT is sound, or can be mended and may be: then the job looks at the stick as it will be. */
 MUST_CHECK int upgrade_check_boot(struct upgrade_job *j, struct err *e);

@@ -125,7 +125,8 @@ static int read_back(struct upgrade_job *j, struct err *e)
 	return content_verify(j->target.boot, &j->plan->slot_manifest, j->request->progress, e);
 }
 
-int upgrade_put_stick_manifest(struct upgrade_job *j, const struct manifest_change *change, size_t n, struct err *e)
+int upgrade_put_stick_manifest(struct upgrade_job *j, const struct manifest_change *change, size_t n,
+                               const struct manifest_setting *setting, struct err *e)
 {
 	struct volume_update u = { 0 };
 	struct manifest m = { 0 }, was = j->target.stick.manifest;
@@ -133,6 +134,8 @@ int upgrade_put_stick_manifest(struct upgrade_job *j, const struct manifest_chan
 	int r;
 
 	manifest_copy(&was, change, n, &m);
+	if (setting)
+		manifest_set(&m, setting->key, setting->value);
 	text = manifest_text(&m);
 	volume_add(&u.put, STICK_DIR "/stick.manifest", text->len, input_memory(text->s), j->plan->time)->replace =
 	    true;

@@ -7,15 +7,28 @@
 
 static const char first_line[] = "livestick-manifest";
 
+static struct manifest_setting *find_setting(struct manifest *m, const char *key)
+{
+	for (size_t i = 0; i < m->n_settings; i++)
+		if (strcmp(m->setting[i].key, key) == 0)
+			return &m->setting[i];
+	return NULL;
+}
+
 void manifest_set(struct manifest *m, const char *key, const char *value)
 {
-	struct manifest_setting *s = ARRAY_ADD(m->setting, m->n_settings, m->cap_settings);
+	struct manifest_setting *s = find_setting(m, key);
+	char *one_line = xstrdup(value);
 
-	s->key = xstrdup(key);
-	s->value = xstrdup(value);
-	for (char *p = s->value; *p; p++)
+	for (char *p = one_line; *p; p++)
 		if (*p == '\n' || *p == '\r')
 			*p = ' ';
+	if (!s) {
+		s = ARRAY_ADD(m->setting, m->n_settings, m->cap_settings);
+		s->key = xstrdup(key);
+	}
+	free(s->value);
+	s->value = one_line;
 }
 
 void manifest_setf(struct manifest *m, const char *key, const char *fmt, ...)

@@ -39,7 +39,7 @@ struct manifest {
 	struct manifest_reading *reading;
 };
 
-/* A value is one line: line feeds in it become blanks. */
+/* In the place of what the key had before. A value is one line: line feeds in it become blanks. */
 void manifest_set(struct manifest *m, const char *key, const char *value);
 void manifest_setf(struct manifest *m, const char *key, const char *fmt, ...) PRINTF_LIKE(3, 4);
 /* NULL: no such setting. */

@@ -256,7 +256,11 @@ static int run(void *state, int argc, char **argv, struct err *e)
 	struct upgrade_request *q = &s->request;
 	struct least_power power = { 0 };
 	struct least_power_request limits = {
-		.plan = { .source = argv[0], .target = argv + 1, .n_targets = 1, .writes = !q->dry_run },
+		.plan = { .source = argv[0],
+		          .target = argv + 1,
+		          .n_targets = 1,
+		          .writes = !q->dry_run,
+		          .runs_programs = true },
 		.verbose = s->talk.verbose,
 	};
 	bool from_source = false;

@@ -277,6 +277,7 @@ bios_loader() {     # fat32|ext4 PARTITION OPTION-OF-RECORD...
     grep -q ' /livestick/loader/ldlinux.sys$' boot/livestick/stick.manifest
     ! grep -q ' /livestick/ldlinux.sys$' boot/livestick/stick.manifest
     "$LIVESTICK" inspect --json s.img | jq -e '.bios_loader == {version: "6.04", directory: "/livestick/loader", unfinished: false}'
+    "$LIVESTICK" verify --progress none s.img
     release s.img bios | tr '\n' ' ' | grep -q '^2 kept 1 '
     cp --sparse=always s.img now.img
     "$LIVESTICK" upgrade --json --progress none "$two" s.img | jq -e '.is_there_already and .bytes_written == 0'
