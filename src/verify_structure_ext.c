@@ -128,7 +128,7 @@ int look_ext(struct look *l, struct place *p, const struct fs_found *f, struct e
 		return checks_add_result(l->c, "fs-check", r, r != -EUCLEAN, "", e);
 	}
 	if (r > 0)
-		checks_add(l->c, "fs-check", CHECK_BAD, "%s: e2fsck says: %s", p->role, findings.s);
+		checks_add(l->c, "fs-check", CHECK_BAD, "%s: e2fsck says: %s%s", p->role, findings.s, fs_harmless(f));
 	else if (preen && f->leftover.len)
 		checks_add(l->c, "fs-check", CHECK_OK, "%s: is sound; an upgrade that was cut left: %s", p->role,
 		           f->leftover.s);

@@ -10,8 +10,9 @@
 
 #define PIECE MIB
 
-#define DIRTY_FAT32 65 /* byte of the boot sector, bit 0: the kernel sets it while the volume is mounted for writing   \
-	                */
+#define DIRTY_FAT32                                                                                                    \
+	65 /* byte of the boot sector, bit 0: the kernel sets it while the volume is mounted for writing               \
+	    */
 #define DIRTY_FAT16 37
 #define UNKNOWN     0xffffffff
 
@@ -264,7 +265,8 @@ static int add_judged(struct fat_look *k, struct err *e)
 		checks_add(k->l->c, "fs-check", CHECK_OK,
 		           "%s: an upgrade that was cut left: %s; the next one mends that", role, k->f->leftover.s);
 	else
-		checks_add(k->l->c, "fs-check", CHECK_BAD, "%s: fsck.fat says: %s", role, findings.s);
+		checks_add(k->l->c, "fs-check", CHECK_BAD, "%s: fsck.fat says: %s%s", role, findings.s,
+		           fs_harmless(k->f));
 	return 0;
 }
 

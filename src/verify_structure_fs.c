@@ -129,6 +129,13 @@ static int read_as_update(struct look *l, struct fs_found *f, struct err *e)
 	return r;
 }
 
+const char *fs_harmless(const struct fs_found *f)
+{
+	return f->leftover.len
+	           ? "; no file is touched by that, an upgrade that was cut may leave it, and the next one mends it"
+	           : "";
+}
+
 static int open_reader(struct place *p, struct err *e)
 {
 	int r = reader_open(p->replayed ? p->replayed : p->window, &p->reader, e);

@@ -29,6 +29,9 @@ MUST_CHECK int fs_judge(const char *const argv[], const char *package, struct bu
 /* The first findings in what a checker has said. */
 void fs_findings(const struct buf *output, struct buf *ret);
 
+/* Behind what is bad on BOOT: whether our own reading has found that no file is touched by it. "" if not. */
+const char *fs_harmless(const struct fs_found *f);
+
 /* verify_structure_ext.c: whether it was unmounted, and p->replayed if it was not. */
 MUST_CHECK int fs_replay(struct look *l, struct place *p, struct fs_found *f, struct err *e);
 MUST_CHECK int look_ext(struct look *l, struct place *p, const struct fs_found *f, struct err *e);

@@ -111,7 +111,7 @@ static void check_entries(struct our_menus *m, const struct menu *menu)
 		AUTO_BUF struct buf foreign = { 0 };
 
 		if (missing)
-			say(&m->bad_files, "%s is missing, which entry %s names", missing, entry->id);
+			say(&m->bad_files, "%s is missing, which an entry names", missing);
 		menu_foreign_ids(m->l, entry, append, &foreign);
 		if (foreign.len)
 			say(&m->bad_ids, "entry %s names the file system %s", entry->id, foreign.s);

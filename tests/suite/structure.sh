@@ -228,8 +228,25 @@ upgraded() { # OPTIONS...
 }
 upgraded_ext4() { upgraded --boot-fs ext4 --table gpt; }
 
+# Whatever an upgrade that was cut leaves, no file and no menu is bad, and what is says that it is harmless.
+cut_off() { # OPTIONS...
+    local second n
+    second=$("$root/tests/iso/small.sh" 2 2>/dev/null | tail -n 1)
+    "$LIVESTICK" create --quiet --seed s --slots 2 --size 600M "$@" "$iso" stick.img
+    for n in 1 2 4 5 9 25 43 45; do
+        cp --sparse=always stick.img cut.img
+        "$LIVESTICK_BUILD/tools/record" log -w $n -d upgrade "$second" cut.img && fail "write $n is not one of an upgrade"
+        "$tool" cut.img >report
+        cat report
+        ! grep '^bad' report | grep -vE '^bad (fs-check|fat-copies): ' || fail "write $n: more is bad"
+        ! grep '^bad fs-check' report | grep -v 'no file is touched by that' || fail "write $n: is said to do harm"
+    done
+}
+cut_off_ext4() { cut_off --boot-fs ext4; }
+
 tests=("others-fat others_fat" "others-without-table others_without_table" "others-hybrid-iso others_hybrid_iso"
-    "others-nothing others_nothing" "ext-kinds ext_kinds" "upgraded upgraded" "upgraded-ext4 upgraded_ext4")
+    "others-nothing others_nothing" "ext-kinds ext_kinds" "upgraded upgraded" "upgraded-ext4 upgraded_ext4"
+    "cut-off cut_off" "cut-off-ext4 cut_off_ext4")
 mounting=("others-extlinux others_extlinux" "not-unmounted not_unmounted")
 if [ "$(id -u)" -eq 0 ] && [ -e /dev/loop-control ]; then
     tests+=("${mounting[@]}")
