@@ -94,7 +94,6 @@ static void read_room(const struct stick *s, struct device *d, struct room *ret)
 {
 	enum slot spare = s->menu_switch.slot == 'b' ? SLOT_A : SLOT_B;
 	AUTO_ERR struct err e = { 0 };
-
 	int r = stick_open_boot(s, d, &ret->boot, &e);
 
 	if (r < 0) {
