@@ -29,8 +29,7 @@ trap 'exit 1' HUP INT TERM
 # ---- is it there already?
 cached() {
     [ -s "$iso" ] || return 1
-    # In use: not the one to be pruned. Not each time: a source that is being read must not change.
-    [ -z "$(find "$iso" -mmin +600)" ] || touch "$iso"
+    touch "$iso"            # in use: not the one to be pruned
     echo "$iso"
 }
 
