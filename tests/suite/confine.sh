@@ -28,7 +28,7 @@ watch() {
         # The last of its seccomp() calls is followed by its first write.
         pid=$(awk -v t="$2" '/ execve\("/ && index($0, "livestick\"") { p = $1 } END { print p }' "$1" 2>/dev/null) || continue
         [ -n "$pid" ] || continue
-        awk -v p="$pid" '$1 == p && /landlock_restrict_self|seccomp\(SECCOMP_SET_MODE_FILTER/ { n++ }
+        awk -v p="$pid" '$1 == p && /(landlock_restrict_self|seccomp\(SECCOMP_SET_MODE_FILTER).* = 0$/ { n++ }
                          $1 == p && / pwrite64\(/ && n > '"$3"' { w++ } END { exit w < 2 }' "$1" || continue
         kill -STOP "$pid" && echo "$pid" && return 0
     done
@@ -45,6 +45,7 @@ status_is() {
         grep -q '^NoNewPrivs:.1$' status || fail "new privileges"
         grep -q '^CapEff:.0\{16\}$' status && grep -q '^CapPrm:.0\{16\}$' status || fail "capabilities"
         ! has seccomp || grep -q '^Seccomp:.2$' status || fail "no seccomp"
+        ! has seccomp || ! grep -q '^Seccomp_filters:' status || grep -q '^Seccomp_filters:.2$' status || fail "not the second filter"
         [ "$(id -u)" -ne 0 ] || grep -q '^Uid:.65534.65534.65534.65534$' status || fail "identity"
         [ "$(id -u)" -ne 0 ] || grep -q '^CapBnd:.0\{16\}$' status || fail "bounding set"
     done
@@ -53,7 +54,7 @@ status_is() {
 # after_closing LOG PID: what it called after the last layer came into force.
 after_closing() {
     awk -v p="$2" '$1 == p && $2 ~ /\(/ { line[++n] = $0 }
-                   $1 == p && /landlock_restrict_self|seccomp\(SECCOMP_SET_MODE/ { from = n }
+                   $1 == p && /(landlock_restrict_self|seccomp\(SECCOMP_SET_MODE_FILTER).* = 0$/ { from = n }
                    END { for (i = from + 1; i <= n; i++) print line[i] }' "$1"
 }
 
