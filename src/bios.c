@@ -38,9 +38,22 @@ static bool is_listed(const struct stick *s, const char *dir)
 	return stick_has_file(s, core);
 }
 
+const char *bios_listed_dir(const struct stick *s)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++)
+		if (is_listed(s, dirs[i]))
+			return dirs[i];
+	return NULL;
+}
+
+const char *bios_other_dir(const char *dir)
+{
+	return strcmp(dir, dirs[0]) == 0 ? dirs[1] : dirs[0];
+}
+
 bool bios_is_there(const struct stick *s)
 {
-	return is_listed(s, dirs[0]) || is_listed(s, dirs[1]);
+	return bios_listed_dir(s) != NULL;
 }
 
 /* ---- sets */

@@ -42,6 +42,9 @@ struct bios {
  * Whether it has a BIOS loader of ours, by its manifest: none with sectors of 4096 bytes.
  */
 bool bios_is_there(const struct stick *s);
+/* The directory whose set the stick's manifest lists, and the other one. NULL: it lists none. */
+const char *bios_listed_dir(const struct stick *s);
+const char *bios_other_dir(const char *dir);
 /* "/livestick/ldlinux.sys" for a directory and BIOS_CORE. The caller frees. */
 MUST_CHECK char *bios_path(const char *dir, size_t file);
 

@@ -162,6 +162,14 @@ int open_source(const char *path, struct source **ret, struct err *e)
 	image = open_image(path, ret, &other);
 	if (image == 0)
 		err_clear(e);
+	/* What is wrong with the partition that has the system is more than what kind of image it is. */
+	if (image < 0 && other.code == EXIT_SOURCE) {
+		struct err kind = *e;
+
+		*e = other;
+		other = kind;
+		return image;
+	}
 	/* What is no disk image either is best described as what it is. */
 	return image == 0 ? 0 : r;
 }

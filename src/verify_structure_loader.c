@@ -4,6 +4,7 @@
 #include <fnmatch.h>
 
 #include "bootinst/syslinux_map.h"
+#include "src/bios.h"
 #include "src/plan.h"
 #include "src/verify_structure_parts.h"
 
@@ -215,19 +216,56 @@ static void add_loader(struct look *l, const struct loader *x)
 	add_modules(l, x);
 }
 
+/* 1: the boot sector leads to this core, which is in *ret then; 0: it does not, or there is none. */
+static int find_core(struct look *l, const char *dir, struct loader *ret, struct err *e)
+{
+	AUTO_FREE char *path = bios_path(dir, BIOS_CORE);
+	const struct path_entry *file = path_list_find(&l->boot->list, path);
+	AUTO_ERR struct err why = { 0 };
+	int r = file && file->is_file ? read_loader(l->boot, file, ret, &why) : -ENOENT;
+
+	if (r == -EINTR)
+		return fail(e, r, "interrupted");
+	if (r < 0)
+		return 0;
+	if (real_sector(l->boot, file, 0, &why) == ret->map.sector[0])
+		return 1;
+	loader_free(ret);
+	return 0;
+}
+
+/* While it is being renewed the boot sector may lead to the new set, which the manifest does not list yet. */
+static int look_renewed(struct look *l, const char *dir, struct loader *ret, struct err *e)
+{
+	int r = find_core(l, bios_other_dir(dir), ret, e);
+
+	if (r == 1)
+		checks_add(l->c, "unfinished", CHECK_BAD,
+		           "the BIOS loader was being renewed when an upgrade was cut off: the new one starts; run "
+		           "upgrade again");
+	return r;
+}
+
 static int look_ours(struct look *l, struct err *e)
 {
-	const struct path_entry *file = path_list_find(&l->boot->list, STICK_DIR "/ldlinux.sys");
+	const char *dir = bios_listed_dir(l->s);
+	AUTO_FREE char *path = dir ? bios_path(dir, BIOS_CORE) : NULL;
+	const struct path_entry *file = path ? path_list_find(&l->boot->list, path) : NULL;
 	struct loader x = { 0 };
 	int r;
 
-	if (!stick_has_file(l->s, STICK_DIR "/ldlinux.sys"))
+	if (!dir)
 		return 0;
-	if (!file || !file->is_file) {
-		checks_add(l->c, "loader-map", CHECK_BAD, STICK_DIR "/ldlinux.sys: is missing");
+	r = find_core(l, dir, &x, e);
+	if (r == 0)
+		r = look_renewed(l, dir, &x, e);
+	if (r == 0 && (!file || !file->is_file)) {
+		checks_add(l->c, "loader-map", CHECK_BAD, "%s: is missing", path);
 		return 0;
 	}
-	r = read_loader(l->boot, file, &x, e);
+	/* What is wrong with the one that should start. */
+	if (r == 0)
+		r = read_loader(l->boot, file, &x, e);
 	if (r < 0)
 		return checks_add_result(l->c, "loader-map", r, false, "", e);
 	add_loader(l, &x);

@@ -4,10 +4,10 @@
 #include <fnmatch.h>
 #include <stdarg.h>
 
+#include "src/bios.h"
 #include "src/plan.h"
 #include "src/verify_structure_menu.h"
 
-#define TOP_CFG    STICK_DIR "/syslinux.cfg"
 #define SWITCH_CFG STICK_DIR "/switch.cfg"
 #define STUB_MAX   (64 * KIB)
 
@@ -17,6 +17,7 @@ struct our_menus {
 	struct look *l;
 	struct menu shown[N_LOADERS];         /* by the top file */
 	struct menu slot[N_LOADERS][N_SLOTS]; /* all slots that are there, also those that are not shown */
+	char *top[N_LOADERS];                 /* the file that a loader begins with; NULL: there is none */
 	bool has[N_LOADERS];
 	struct buf bad_files, bad_ids; /* sentences, "; " between */
 	size_t entries;
@@ -83,14 +84,16 @@ static int read_slot(struct our_menus *m, int loader, enum slot slot, struct err
 
 static int read_menus(struct our_menus *m, struct err *e)
 {
-	static const char *const top[] = { TOP_CFG, GRUB_CFG };
 	const struct stick *s = m->l->s;
+	const char *dir = bios_listed_dir(s);
 	int r = 0;
 
+	m->top[BIOS] = dir ? bios_path(dir, BIOS_CONFIG) : NULL;
+	m->top[UEFI] = stick_has_file(s, GRUB_CFG) ? xstrdup(GRUB_CFG) : NULL;
 	for (int i = 0; r == 0 && i < N_LOADERS; i++) {
-		m->has[i] = stick_has_file(s, top[i]);
+		m->has[i] = m->top[i] != NULL;
 		if (m->has[i])
-			r = read_menu(m, i, top[i], NULL, &m->shown[i], e);
+			r = read_menu(m, i, m->top[i], NULL, &m->shown[i], e);
 		for (int k = 0; r == 0 && m->has[i] && k < N_SLOTS; k++)
 			if (is_looked_at(s, k))
 				r = read_slot(m, i, k, e);
@@ -130,15 +133,20 @@ static void check_slots(struct our_menus *m)
 			check_entries(m, &m->slot[i][k]);
 		}
 		if (m->has[i] && m->shown[i].n == 0)
-			say(&m->bad_files, "%s shows no entries", i == BIOS ? TOP_CFG : GRUB_CFG);
+			say(&m->bad_files, "%s shows no entries", m->top[i]);
 	}
 }
 
 /* What syslinux.cfg starts to show the menu. */
 static void check_modules(struct our_menus *m)
 {
-	if (m->has[BIOS] && !path_list_find(&m->l->boot->list, STICK_DIR "/menu.c32"))
-		say(&m->bad_files, STICK_DIR "/menu.c32 is missing");
+	AUTO_BUF struct buf path = { 0 };
+
+	if (!m->has[BIOS])
+		return;
+	buf_addf(&path, "%s/menu.c32", bios_listed_dir(m->l->s));
+	if (!path_list_find(&m->l->boot->list, path.s))
+		say(&m->bad_files, "%s is missing", path.s);
 }
 
 static void add_entries(struct our_menus *m)
@@ -358,6 +366,7 @@ int look_our_menus(struct look *l, struct err *e)
 			m.shown[i] = (struct menu){ 0 };
 		}
 		menu_free(&m.shown[i]);
+		free(m.top[i]);
 	}
 	buf_free(&m.bad_files);
 	buf_free(&m.bad_ids);

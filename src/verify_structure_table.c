@@ -5,6 +5,7 @@
 #include "partition/gpt.h"
 #include "partition/layout.h"
 #include "partition/second.h"
+#include "src/bios.h"
 #include "src/plan.h"
 #include "src/verify_structure_parts.h"
 
@@ -340,7 +341,7 @@ static int add_unrecorded(struct look *l, const u8 code[BOOT_CODE_SIZE], struct 
 	u8 want[MBR_CODE_SIZE];
 	int r = 0;
 
-	if (!stick_has_file(l->s, STICK_DIR "/ldlinux.sys")) {
+	if (!bios_is_there(l->s)) {
 		memcpy(want, zeros, sizeof(want));
 	} else {
 		r = mbr_code_load(is_gpt(l), want, e);

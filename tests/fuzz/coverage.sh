@@ -15,7 +15,7 @@ files=(src/source/{dir,initrd,initrd_cpio,initrd_rootfs,initrd_unpack,iso,iso_bo
        bootinst/{efi_image,efi_image_config,efi_image_grub,efi_image_pe,efi_image_sign,menu,menu_draft}.c
        bootinst/{menu_grub_command,menu_grub_lex,menu_grub_script,menu_grub_test,menu_grub_var,menu_read_bls,menu_read_grub,menu_read_syslinux,menu_syslinux_label,menu_write}.c
        persist/{image,image_ext,image_kind,image_squashfs,kernel,kernel_find,modinfo,own_extra,own_modules,shelf,shelf_ask,look,inside}.c
-       src/media/{drives,mounts,sysfs}.c src/base/{args,ini,utf8}.c src/manifest.c src/facts_menu.c)
+       src/media/{drives,mounts,sysfs}.c src/base/{args,ini,utf8}.c src/manifest.c src/{facts_menu,open}.c)
 
 run() {         # NAME COMMAND...
     local name=$1

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Archives that a medium adds to the root of its system. Input: etc.tar, or another as its first byte says. What was
- * added must keep the promises of persist/own_extra.h. For libFuzzer; with -DFUZZ_MAIN a program that does the same with
- * each file that it is given.
+ * added must keep the promises of persist/own_extra.h. For libFuzzer; with -DFUZZ_MAIN a program that does the same
+ * with each file that it is given.
  */
 #include "persist/own_extra.h"
 #include "tests/fuzz/fuzz_tree.h"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * A machine whose sysfs and proc say anything: that of tests/fixtures/machines/laptop-luks-lvm, with a stick. Input: the
- * first text is /proc/self/mountinfo; lines of 0x01 PATH begin those of other files, of which only the ones that are
- * there count. What was read must keep the promises of src/media/drives.h, mounts.h and guard.h. For libFuzzer; with
- * -DFUZZ_MAIN a program that does the same with each file that it is given.
+ * A machine whose sysfs and proc say anything: that of tests/fixtures/machines/laptop-luks-lvm, with a stick. Input:
+ * the first text is /proc/self/mountinfo; lines of 0x01 PATH begin those of other files, of which only the ones that
+ * are there count. What was read must keep the promises of src/media/drives.h, mounts.h and guard.h. For libFuzzer;
+ * with -DFUZZ_MAIN a program that does the same with each file that it is given.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -2,8 +2,8 @@
 /*
  * The modules of a kernel in an initrd that somebody made up: modules.dep, modules.alias, modules.softdep,
  * modules.builtin, and the modules themselves. What is chosen must keep the promises of persist/own_modules.h and
- * shelf.h. Input: the initrd, a cpio archive; its lib/modules/6.1 is that of the kernel. For libFuzzer; with -DFUZZ_MAIN
- * a program that does the same with each file that it is given.
+ * shelf.h. Input: the initrd, a cpio archive; its lib/modules/6.1 is that of the kernel. For libFuzzer; with
+ * -DFUZZ_MAIN a program that does the same with each file that it is given.
  */
 #include <errno.h>
 

@@ -2,7 +2,8 @@
 /*
  * Small texts: the input's first line says which reader gets the rest. "switch": switch.cfg of a stick, of which
  * nothing is taken that would be written otherwise. "ini": .treeinfo. "size": an option. "args": a kernel's command
- * line. "config": a kernel's configuration. For libFuzzer; with -DFUZZ_MAIN a program that does the same with each file.
+ * line. "config": a kernel's configuration. For libFuzzer; with -DFUZZ_MAIN a program that does the same with each
+ * file.
  */
 #include "bootinst/menu.h"
 #include "persist/kernel.h"

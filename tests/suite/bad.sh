@@ -216,6 +216,22 @@ source_changes() {
     [ $got -eq 5 ] && grep -q 'livestick: t.img: nothing was written, .*filesystem.squashfs' err || { cat err; fail "status $got"; }
     untouched t.img
 }
+# While it is written: no table is put on what is not of one piece.
+source_changes_later() {
+    local pid i
+    good_tree later && truncate -s 300M later/live/filesystem.squashfs
+    truncate -s 1G l.img && printf x | dd of=l.img conv=notrunc status=none
+    "$LIVESTICK" create --yes --progress json later l.img 2>err >/dev/null &
+    pid=$!
+    for i in $(seq 500); do grep -q '"what":"write"' err && break; sleep 0.01; done
+    kill -STOP $pid && touch -d tomorrow later/live/vmlinuz && kill -CONT $pid
+    got=0
+    wait $pid || got=$?
+    [ $got -eq 5 ] && grep -Eq 'livestick: l.img: is not finished and does not boot.*(writing|reading the source): .*vmlinuz: was changed' err ||
+        { tail -2 err; fail "status $got"; }
+    ! sfdisk -d l.img 2>/dev/null | grep -q start=
+    rm -r l.img later
+}
 source_is_target() {
     cp good.iso same.iso && truncate -s 1G same.iso && cp --sparse=always same.iso same.iso.orig
     refuses 3 'same.iso: ' livestick create --yes --quiet same.iso same.iso
@@ -410,6 +426,7 @@ check 15-trees-disagree trees_disagree
 check 17-not-an-iso not_an_iso
 check 17-windows-iso windows_iso
 check 18-source-changes source_changes
+check 18-source-changes-later source_changes_later
 check 18-source-is-target source_is_target
 check 20-sums-lead-out sums_lead_out
 check 22-older-system older_system
