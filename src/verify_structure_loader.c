@@ -63,6 +63,7 @@ static int read_loader(struct place *p, const struct path_entry *file, struct lo
 
 static int check_map(struct look *l, const struct loader *x, struct err *e)
 {
+	const size_t dir_len = (size_t)(strrchr(x->file->path, '/') - x->file->path);
 	for (size_t i = 0; i < x->map.n; i++) {
 		u64 real = real_sector(l->boot, x->file, i, e);
 
@@ -75,7 +76,8 @@ static int check_map(struct look *l, const struct loader *x, struct err *e)
 		            i == 0 ? "the boot sector leads" : "its map leads", (unsigned long long)x->map.sector[i], i,
 		            x->file->path, (unsigned long long)real);
 	}
-	if (l->s->is_ours && strcmp(x->map.dir, STICK_DIR) != 0)
+	/* Where it lies itself. */
+	if (l->s->is_ours && (strncmp(x->map.dir, x->file->path, dir_len) != 0 || x->map.dir[dir_len]))
 		return fail(e, -EUCLEAN, "%s: looks for its files in \"%s\"", x->file->path, x->map.dir);
 	return 0;
 }
