@@ -371,6 +371,8 @@ int look_boot_code(struct look *l, struct err *e)
 		checks_add(l->c, "boot-code", CHECK_OK, "is the boot sector of the file system");
 		return 0;
 	}
+	if (!*l->view.kind)
+		return 0;
 	at = find_known(sector);
 	l->mbr_is_syslinux = at >= 0 && known[at].starts_active;
 	sha256_of(sector, BOOT_CODE_SIZE, digest);

@@ -41,6 +41,7 @@ static struct {
 static void make_stick(enum variant v)
 {
 	struct create_request q = { .source = iso, .target = path[v], .make_size = STICK_SIZE };
+	struct create_source from = { 0 };
 	struct create_job j = { 0 };
 	AUTO_ERR struct err e = { 0 };
 
@@ -49,7 +50,8 @@ static void make_stick(enum variant v)
 	q.plan.boot_fs = variants[v].fs;
 	q.plan.time = 1700000000;
 	seed_from_text("verify", &q.plan.seed);
-	if (CHECK_OK(create_job_prepare(&q, &j, &e), &e) && CHECK_OK(create_job_run(&j, &e), &e))
+	if (CHECK_OK(create_source_read(&q, &from, &e), &e) && CHECK_OK(create_job_prepare(&q, &from, &j, &e), &e) &&
+	    CHECK_OK(create_jobs_run(&j, 1, &e), &e))
 		for (size_t i = 0; i < j.plan->layout.n_parts; i++) {
 			const struct part *p = &j.plan->layout.part[i];
 
@@ -57,6 +59,7 @@ static void make_stick(enum variant v)
 			part[v][p->role].size = p->size;
 		}
 	create_job_free(&j);
+	create_source_free(&from);
 }
 
 static const char *stick(enum variant v)
