@@ -115,6 +115,7 @@ static int create(char **argv, FILE *log, struct err *e)
 {
 	struct create_request q = { .source = argv[0], .target = argv[1] };
 	char **option = argv + 2;
+	struct create_source source;
 	struct create_job j;
 	struct stand_in s;
 	int r;
@@ -125,19 +126,19 @@ static int create(char **argv, FILE *log, struct err *e)
 	q.sector_size = has_option(option, "4096") ? 4096 : 512;
 	q.plan.time = 1700000000;
 	seed_from_text("torture", &q.plan.seed);
-	r = create_job_prepare(&q, &j, e);
+	r = create_source_read(&q, &source, e);
 	if (r < 0)
 		return r;
-	if (has_option(option, "older-loader"))
-		r = create_older(&j, e);
-	if (r < 0) {
+	r = create_job_prepare(&q, &source, &j, e);
+	if (r == 0) {
+		stand_in(&s, &j.device);
+		r = has_option(option, "older-loader") ? create_older(&j, e) : 0;
+		if (r == 0)
+			r = create_jobs_run(&j, 1, e);
+		stand_aside(&s, &j.device, log);
 		create_job_free(&j);
-		return r;
 	}
-	stand_in(&s, &j.device);
-	r = create_job_run(&j, e);
-	stand_aside(&s, &j.device, log);
-	create_job_free(&j);
+	create_source_free(&source);
 	return r;
 }
 
