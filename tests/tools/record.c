@@ -114,8 +114,8 @@ static bool has_option(char **argv, const char *option)
 static int create(char **argv, FILE *log, struct err *e)
 {
 	struct create_request q = { .source = argv[0], .target = argv[1] };
-	struct create_source source;
 	char **option = argv + 2;
+	struct create_source source;
 	struct create_job j;
 	struct stand_in s;
 	int r;
@@ -130,14 +130,14 @@ static int create(char **argv, FILE *log, struct err *e)
 	if (r < 0)
 		return r;
 	r = create_job_prepare(&q, &source, &j, e);
-	if (r == 0 && has_option(option, "older-loader"))
-		r = create_older(&j, e);
 	if (r == 0) {
 		stand_in(&s, &j.device);
-		r = create_jobs_run(&j, 1, e);
+		r = has_option(option, "older-loader") ? create_older(&j, e) : 0;
+		if (r == 0)
+			r = create_jobs_run(&j, 1, e);
 		stand_aside(&s, &j.device, log);
+		create_job_free(&j);
 	}
-	create_job_free(&j);
 	create_source_free(&source);
 	return r;
 }
