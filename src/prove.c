@@ -11,7 +11,7 @@
 #include "src/prove_parts.h"
 
 #define SECONDS_KVM      120
-#define SECONDS_EMULATED 600
+#define SECONDS_EMULATED 900
 #define MEMORY           (2 * GIB)
 #define TRIES            3 /* of a start that the emulator itself has spoilt */
 

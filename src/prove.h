@@ -17,7 +17,7 @@
 
 struct prove_request {
 	bool firmware[N_FIRMWARES]; /* which are tried, in this order */
-	unsigned seconds;           /* that one start may take; 0: 120, or 600 when it is emulated */
+	unsigned seconds;           /* that one start may take; 0: 120, or 900 when it is emulated */
 	u64 memory;                 /* of the guest, bytes; 0: 2 GiB */
 	const char
 	    *screenshots;   /* a directory for bios.png, bios-again.png, uefi.png...; made if need be; NULL: none */

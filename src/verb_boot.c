@@ -21,6 +21,7 @@ struct state {
 	enum firmware firmware;
 	bool serial;
 	u64 memory;
+	const char *display; /* QEMU's name of it; NULL: none */
 };
 
 static const struct verb_option options[] = {
@@ -188,10 +189,8 @@ static int run_machine(const struct state *s, struct qemu_machine *m, struct err
 	struct terminal t = { 0 };
 	struct qemu qemu;
 	struct pc pc;
-	int r = choose_display(s, &m->display, e), end;
+	int r = qemu_find(scratch_parent(), &qemu, e), end;
 
-	if (r == 0)
-		r = qemu_find(scratch_parent(), &qemu, e);
 	if (r < 0)
 		return r;
 	m->kvm = qemu.kvm;
@@ -220,6 +219,7 @@ static int boot_device(const struct state *s, struct device *d, struct err *e)
 		.memory = s->memory ? s->memory : MEMORY,
 		.vars = -1,
 		.stick = d,
+		.display = s->display,
 		.restarts = true,
 	};
 	int r = run_machine(s, &m, e);
@@ -274,8 +274,11 @@ static int boot_overlay(struct state *s, struct err *e)
 static int run(void *state, int argc, char **argv, struct err *e)
 {
 	struct state *s = state;
+	int r = choose_display(s, &s->display, e);
 
 	(void)argc;
+	if (r < 0)
+		return r;
 	s->target.path = argv[0];
 	return s->target.writable ? boot_written(s, e) : boot_overlay(s, e);
 }
