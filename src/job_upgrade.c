@@ -20,8 +20,6 @@ static int open_target(struct upgrade_job *j, struct err *e)
 		.source = q->source,
 		.allow_fixed = q->allow_fixed,
 		.writable = !q->dry_run,
-		.settled = q->settled,
-		.settled_ctx = q->settled_ctx,
 	};
 
 	return target_open(&t, &j->target, e);

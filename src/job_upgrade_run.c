@@ -186,6 +186,8 @@ static int say_state(struct upgrade_job *j, int r, struct err *e)
 
 int upgrade_job_run(struct upgrade_job *j, struct err *e)
 {
+	if (j->request->settled)
+		j->request->settled(j->request->settled_ctx);
 	/* What was cut off after the switch may have left something. */
 	if (j->is_same)
 		return interrupted ? fail(e, -EINTR, "interrupted") : remove_next(j, e);

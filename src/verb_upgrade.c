@@ -189,7 +189,11 @@ static int run(void *state, int argc, char **argv, struct err *e)
 	struct upgrade_request *q = &s->request;
 	struct least_power power = { 0 };
 	struct least_power_request limits = {
-		.plan = { .source = argv[0], .target = argv + 1, .n_targets = 1, .writes = !q->dry_run },
+		.plan = { .source = argv[0],
+		          .target = argv + 1,
+		          .n_targets = 1,
+		          .writes = !q->dry_run,
+		          .runs_programs = true },
 		.verbose = s->talk.verbose,
 	};
 	bool from_source = false;
@@ -201,7 +205,7 @@ static int run(void *state, int argc, char **argv, struct err *e)
 	q->source = argv[0];
 	q->target = argv[1];
 	q->progress = talk_progress(&s->talk);
-	q->settled = least_power_close_to_stick;
+	q->settled = least_power_close;
 	q->settled_ctx = &power;
 	r = least_power_begin(&limits, &power, e);
 	if (r == 0)
