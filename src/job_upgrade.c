@@ -26,15 +26,6 @@ static int open_target(struct upgrade_job *j, struct err *e)
 	return target_open(&t, &j->target, e);
 }
 
-/* All is open, and the programs that mend BOOT and that have the loader have run. */
-static int settle(struct upgrade_job *j, struct err *e)
-{
-	(void)e;
-	if (j->request->settled)
-		j->request->settled(j->request->settled_ctx);
-	return 0;
-}
-
 /* ---- which slot */
 
 static int choose_slot(struct upgrade_job *j, struct err *e)
@@ -277,9 +268,8 @@ static int plan_update(struct upgrade_job *j, struct err *e)
 
 /* In this order; nothing is written by any of them. */
 static int (*const checks[])(struct upgrade_job *, struct err *) = {
-	read_source,      upgrade_load_host, open_target,        upgrade_check_boot,          settle,
-	choose_slot,      check_family,      make_plan,          upgrade_read_source_through, compare_systems,
-	check_old_system, plan_update,       upgrade_check_bios,
+	read_source, upgrade_load_host,           open_target,     upgrade_check_boot, choose_slot, check_family,
+	make_plan,   upgrade_read_source_through, compare_systems, check_old_system,   plan_update, upgrade_check_bios,
 };
 
 int upgrade_job_prepare(const struct upgrade_request *q, struct upgrade_job *ret, struct err *e)

@@ -28,7 +28,8 @@ struct upgrade_request {
 	bool dry_run;
 	i64 time; /* of what we make ourselves: seconds since 1970 */
 	struct progress *progress;
-	void (*settled)(void *ctx); /* as in target.h; the source has been read and BOOT judged by then */
+	/* Called once, before the first write: what writing does not need may be given up. NULL: nothing is. */
+	void (*settled)(void *ctx);
 	void *settled_ctx;
 	/* Asked once, when all checks have passed and BOOT is to be mended; 0 to go on, or a classed error. May be
 	 * NULL. */

@@ -224,6 +224,8 @@ int upgrade_job_run(struct upgrade_job *j, struct err *e)
 
 	if (asked < 0)
 		return asked;
+	if (q->settled)
+		q->settled(q->settled_ctx);
 	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
 		int r = 0;
 

@@ -274,7 +274,7 @@ static int run(void *state, int argc, char **argv, struct err *e)
 	q->progress = talk_progress(&s->talk);
 	q->confirm = confirm;
 	q->confirm_ctx = s;
-	q->settled = least_power_close_to_stick;
+	q->settled = least_power_close;
 	q->settled_ctx = &power;
 	r = least_power_begin(&limits, &power, e);
 	if (r == 0)

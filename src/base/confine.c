@@ -147,6 +147,8 @@ static const struct rule system_rules[] = {
 	{ "/etc/mtools.conf", LANDLOCK_READS },
 	{ "/etc/python3", LANDLOCK_READS },
 	{ "/etc/blkid.conf", LANDLOCK_READS },
+	{ "/etc/e2fsck.conf", LANDLOCK_READS },
+	{ "/etc/mke2fs.conf", LANDLOCK_READS },
 	{ "/sys", LANDLOCK_READS },
 	{ "/proc", LANDLOCK_READS },
 	{ "/dev", LANDLOCK_LISTS },

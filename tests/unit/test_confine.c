@@ -258,6 +258,22 @@ TEST(begun_programs_run_and_are_confined_alike)
 	run_child(programs_when_begun);
 }
 
+static void checkers_when_begun(struct scene *s)
+{
+	AUTO_BUF struct buf out = { 0 };
+
+	begin(s, true);
+	WORKS(shell("cd $TMPDIR && truncate -s 8M e f && mkfs.ext4 -q e && e2fsck -fy e && mkfs.fat f && fsck.fat -a f",
+	            &out) == 0);
+	WORKS(!strstr(out.s, "ermission"));
+	WORKS(shell("mformat -C -i $TMPDIR/m -f 1440 :: && mdir -i $TMPDIR/m ::", &out) == 0);
+}
+
+TEST(begun_programs_for_file_systems_have_what_they_need)
+{
+	run_child(checkers_when_begun);
+}
+
 static void without_programs(struct scene *s)
 {
 	begin(s, false);
