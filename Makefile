@@ -163,7 +163,7 @@ fuzz:
 	$(Q)tests/fuzz/run.sh $(or $(FUZZ_SECONDS),60) $(FUZZ)
 
 # Which lines of the parsers their tests and corpora reach.
-COVERAGE_TESTS := $(addprefix test_,base drives efi_bad efi_image ext4_bad ext4_read ext4_update_bad family_claims \
+COVERAGE_TESTS := $(addprefix test_,base drives efi_bad efi_image ext4_bad ext4_read ext4_update_bad family_claims family_live_boot \
                   fat_foreign fat_name fat_read fat_update_bad guard image image_bad ini initrd initrd_rules iso_bad iso_odd \
                   iso_oracle kernel manifest menu menu_bad menu_grub menu_write open own_initrd own_modules reader source sums \
                   sums_image sums_line)
