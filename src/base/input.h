@@ -11,8 +11,10 @@
 struct input {
 	/* Reads exactly `len` bytes at `off`; 0 or -errno. NULL: the bytes are `mem`. */
 	int (*read)(void *ctx, u64 off, void *buf, size_t len, struct err *e);
-	void *ctx;       /* borrowed */
-	const void *mem; /* borrowed; only without `read` */
+	union { /* borrowed */
+		void *ctx;
+		const void *mem;
+	};
 };
 
 static inline struct input input_memory(const void *mem)

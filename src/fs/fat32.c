@@ -40,7 +40,11 @@ struct fat32 {
 	u8 *head;            /* the first HEAD_SECTORS sectors */
 	u8 *fat;             /* that part of a FAT which is not zero */
 	u64 fat_len;
-	u8 *entries; /* of all directories, one after the other */
+	u64 dirs_len; /* bytes of all directories, which lie at the start of the data */
+	/* Of a reading of them: what belongs at `made_off` there, and the node that comes then. */
+	u8 *made;
+	u64 made_off, made_len;
+	size_t made_next;
 };
 
 static void geometry_of(const struct fat32_options *o, u32 cluster_size, u64 align, struct geometry *ret)
@@ -167,6 +171,7 @@ static void place_all(struct fat32 *f)
 		f->place[i] = (struct place){ next, (u32)dir_clusters(&f->tree.node[i], f->g.cluster_size) };
 		next += f->place[i].n;
 	}
+	f->dirs_len = (u64)(next - FIRST_CLUSTER) * f->g.cluster_size;
 	for (size_t i = 0; i < f->files->n; i++) {
 		const struct volume_file *file = &f->files->file[i];
 		u32 n = (u32)div_round_up(file->size, f->g.cluster_size);
@@ -242,30 +247,65 @@ static u8 *put_node(const struct fat32 *f, size_t i, u8 *p)
 	s.attributes = n->is_dir ? FAT_DIRECTORY : FAT_ARCHIVE;
 	if (n->file && n->file->system_file)
 		s.attributes |= FAT_READ_ONLY | FAT_HIDDEN | FAT_SYSTEM;
-	s.size = n->is_dir ? 0 : (u32)n->file->size;
+	s.size = n->file && !n->is_dir ? (u32)n->file->size : 0;
 	return fat_entry_put(p, units, fat_node_long_name(n, units), &s);
 }
 
-/* A directory stands before what it holds, so its place in the buffer is known when its first name comes. */
-static void make_entries(struct fat32 *f)
+/* The clusters of a directory; what it holds stands directly behind it in the tree. */
+static u8 *make_dir(const struct fat32 *f, size_t dir)
 {
-	AUTO_FREE u8 **at = xcalloc(f->tree.n, sizeof(*at));
-	u64 total = 0;
-	u8 *p;
+	const struct fat_tree *t = &f->tree;
+	u8 *mem = xcalloc(f->place[dir].n, f->g.cluster_size);
+	u8 *p = dir ? put_dots(f, dir, mem) : put_label_entry(f, mem);
 
-	for (size_t i = 0; i < f->tree.n; i++)
-		total += f->tree.node[i].n_entries;
-	p = f->entries = xcalloc(total, FAT_ENTRY_SIZE);
-	for (size_t i = 0; i < f->tree.n; i++) {
-		const struct fat_node *n = &f->tree.node[i];
+	for (size_t i = dir + 1; i < t->n && t->node[i].parent >= dir; i++)
+		if (t->node[i].parent == dir)
+			p = put_node(f, i, p);
+	return mem;
+}
 
-		if (i > 0)
-			at[n->parent] = put_node(f, i, at[n->parent]);
-		if (!n->is_dir)
+static void forget_dirs(struct fat32 *f)
+{
+	free(f->made);
+	f->made = NULL;
+	f->made_off = f->made_len = 0;
+	f->made_next = 0;
+}
+
+static void make_next_dir(struct fat32 *f)
+{
+	while (!f->tree.node[f->made_next].is_dir)
+		f->made_next++;
+	free(f->made);
+	f->made_off += f->made_len;
+	f->made_len = (u64)f->place[f->made_next].n * f->g.cluster_size;
+	f->made = make_dir(f, f->made_next++);
+}
+
+/* Made while they are written: of a hundred thousand files they have 12 MB. A step back begins again. */
+static int read_dirs(void *ctx, u64 off, void *buf, size_t len, struct err *e)
+{
+	struct fat32 *f = ctx;
+	u8 *to = buf;
+
+	if (off > f->dirs_len || len > f->dirs_len - off)
+		return fail(e, -ERANGE, "the directories end before byte %llu", (unsigned long long)(off + len));
+	if (off < f->made_off)
+		forget_dirs(f);
+	while (len > 0) {
+		size_t n;
+
+		if (off >= f->made_off + f->made_len) {
+			make_next_dir(f);
 			continue;
-		at[i] = i ? put_dots(f, i, p) : put_label_entry(f, p);
-		p += (size_t)n->n_entries * FAT_ENTRY_SIZE;
+		}
+		n = (size_t)MIN(f->made_off + f->made_len - off, len);
+		memcpy(to, f->made + (off - f->made_off), n);
+		to += n;
+		off += n;
+		len -= n;
 	}
+	return 0;
 }
 
 static u64 reserved_bytes(const struct fat32 *f)
@@ -346,7 +386,6 @@ int fat32_plan(const struct fat32_options *o, struct volume_files *files, struct
 	}
 	place_all(f);
 	make_fat(f);
-	make_entries(f);
 	make_head(f);
 	for (size_t i = 0; i < files->n; i++) {
 		u32 first = f->place[f->tree.of_file[i]].first;
@@ -367,23 +406,6 @@ void fat32_set_boot_code(struct fat32 *f, const u8 code[512])
 	}
 }
 
-static void emit_entries(const struct fat32 *f, struct writelist *pass)
-{
-	const u8 *p = f->entries;
-
-	for (size_t i = 0; i < f->tree.n; i++) {
-		u64 len = (u64)f->tree.node[i].n_entries * FAT_ENTRY_SIZE;
-		u64 off;
-
-		if (!f->tree.node[i].is_dir)
-			continue;
-		off = cluster_off(f, f->place[i].first);
-		writelist_add_memory(pass, off, p, len);
-		writelist_add_zero(pass, off + len, (u64)f->place[i].n * f->g.cluster_size - len);
-		p += len;
-	}
-}
-
 void fat32_emit(struct fat32 *f, struct writelist *pass, struct writelist *commit)
 {
 	u32 ss = f->o.sector_size;
@@ -396,7 +418,8 @@ void fat32_emit(struct fat32 *f, struct writelist *pass, struct writelist *commi
 		writelist_add_memory(pass, off, f->fat, f->fat_len);
 		writelist_add_zero(pass, off + f->fat_len, f->g.fat_bytes - f->fat_len);
 	}
-	emit_entries(f, pass);
+	writelist_add_input(pass, f->o.start + f->g.data, f->dirs_len, (struct input){ .read = read_dirs, .ctx = f },
+	                    NULL);
 	for (size_t i = 0; i < f->files->n; i++) {
 		const struct volume_file *file = &f->files->file[i];
 
@@ -466,6 +489,6 @@ void fat32_free(struct fat32 *f)
 	free(f->place);
 	free(f->head);
 	free(f->fat);
-	free(f->entries);
+	free(f->made);
 	free(f);
 }

@@ -122,9 +122,9 @@ static void add_node(struct fat_tree *t, struct trail *trail, const struct step 
 	struct fat_node *n = ARRAY_ADD(t->node, t->n, t->cap);
 
 	n->path = s->f->path;
-	n->path_len = s->path_len;
-	n->name_off = s->name_off;
-	n->parent = s->depth ? trail->at[s->depth - 1].node : 0;
+	n->path_len = (u32)s->path_len;
+	n->name_off = (u32)s->name_off;
+	n->parent = s->depth ? (u32)trail->at[s->depth - 1].node : 0;
 	n->file = s->is_last ? s->f : NULL;
 	n->is_dir = !s->is_last || s->f->is_dir;
 	trail->at[s->depth].node = t->n - 1;
@@ -134,7 +134,7 @@ static void add_node(struct fat_tree *t, struct trail *trail, const struct step 
 
 /* Adds one path with the parents that are not there yet; returns through *ret_node where it is. */
 static int add_path(struct fat_tree *t, struct trail *trail, const struct volume_file *f, const char *key,
-                    size_t *ret_node, struct err *e)
+                    u32 *ret_node, struct err *e)
 {
 	struct step s = { .f = f };
 
@@ -158,7 +158,7 @@ static int add_path(struct fat_tree *t, struct trail *trail, const struct volume
 			add_node(t, trail, &s);
 			trail->depth = s.depth + 1;
 		}
-		*ret_node = trail->at[s.depth].node;
+		*ret_node = (u32)trail->at[s.depth].node;
 	}
 	trail->depth = s.depth;
 	return 0;

@@ -11,12 +11,12 @@
 
 struct fat_node {
 	const char *path; /* borrowed from the list; a parent that nobody listed: the head of a path in it */
-	size_t path_len, name_off;
-	size_t parent;                  /* index; the root's is its own */
 	const struct volume_file *file; /* NULL: the root, or a directory that nobody listed */
-	bool is_dir, has_long_name;
-	u8 alias[FAT_ALIAS_SIZE];
+	u32 path_len, name_off;
+	u32 parent;    /* index; the root's is its own */
 	u32 n_entries; /* of a directory: 32-byte entries, the label or the two dots included */
+	u8 alias[FAT_ALIAS_SIZE];
+	bool is_dir, has_long_name;
 };
 
 /*
@@ -26,7 +26,7 @@ struct fat_node {
 struct fat_tree {
 	struct fat_node *node;
 	size_t n, cap;
-	size_t *of_file; /* index into node[] for each file of the list */
+	u32 *of_file; /* index into node[] for each file of the list */
 };
 
 /* Errors: see fat32_plan(). `files` must outlive the tree. */

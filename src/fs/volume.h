@@ -10,18 +10,18 @@
 
 struct volume_file {
 	char *path; /* "/live/vmlinuz"; owned. Missing parent directories are made. */
-	bool is_dir;
 	u64 size;
 	struct input input;  /* the bytes; what it refers to is borrowed */
 	void *owned;         /* or is this, which goes with the list */
 	struct sha256 *hash; /* gets the bytes while they are written; borrowed, may be NULL */
 	i64 mtime;           /* seconds since 1970, UTC */
-	u16 mode;            /* ext4: permissions, owner is root; FAT has none */
-	bool is_hole;        /* no input: reads as zeros and takes no room, where the file system can (ext4) */
 	const char *selinux; /* ext4: security.selinux; borrowed, NULL: none */
-	bool system_file;    /* FAT: read-only, hidden, system, as loaders mark their own; ext4: immutable */
-	bool replace;        /* only in an update of a volume that exists: see update.h */
 	u64 device_off;      /* set by the layout: where on the device the bytes lie, in one stretch; 0 for no bytes */
+	u16 mode;            /* ext4: permissions, owner is root; FAT has none */
+	bool is_dir;
+	bool is_hole;     /* no input: reads as zeros and takes no room, where the file system can (ext4) */
+	bool system_file; /* FAT: read-only, hidden, system, as loaders mark their own; ext4: immutable */
+	bool replace;     /* only in an update of a volume that exists: see update.h */
 };
 
 struct volume_files {
