@@ -76,7 +76,7 @@ other_faults() {
     jq -e --arg p "$initrd" '.checks[] | select(.id == "content-a" and .detail == $p + ": is missing")' v.json
     jq -e '.checks[] | select(.id == "content-a" and (.detail | startswith("/livestick/a.cfg: has 5 bytes instead of")))' v.json
     "$LIVESTICK" verify --progress none s.img >text 2>err || got=$?
-    [ "$got" -eq 4 ] && grep -q '^livestick: s.img: 2 of [0-9]* checks found something wrong$' err
+    [ "$got" -eq 4 ] && grep -q '^livestick: s.img: [0-9]* of [0-9]* checks found something wrong$' err
     grep -q "^BAD  content-a  *$initrd: is missing$" text
 }
 
