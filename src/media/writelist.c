@@ -125,7 +125,9 @@ bool writelist_touches(const struct writelist *w, u64 off, u64 len)
 	while (low < high) {
 		size_t middle = (low + high) / 2;
 
-		if (w->segments[middle].off + w->segments[middle].len <= off)
+		const struct segment *s = &w->segments[middle];
+
+		if (s->off + s->len + s->zeros <= off)
 			low = middle + 1;
 		else
 			high = middle;
