@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/console.h"
 
+#include <ctype.h>
+
 /*
  * ECMA-48: ESC [ parameters, a letter; ESC ( one character; ESC ] up to BEL or ESC \; ESC and one character. Some
  * devices forget the end: none is longer than `sequence` holds.
@@ -160,34 +162,48 @@ bool console_wants_command(const char *line)
 	return len && len < 200 && (line[len - 1] == '#' || line[len - 1] == '$');
 }
 
+/* Frames that are drawn round a menu are no words. */
+static bool has_words(const char *from, const char *end)
+{
+	while (from < end && !isalnum((unsigned char)*from))
+		from++;
+	return from < end;
+}
+
+/* At most LINE_SHOWN bytes, and no half of a character in UTF-8. */
+static void add_cut(struct buf *out, const char *line, size_t len)
+{
+	if (len > LINE_SHOWN) {
+		len = LINE_SHOWN;
+		while (len && ((u8)line[len] & 0xc0) == 0x80)
+			len--;
+	}
+	while (len && line[len - 1] == ' ')
+		len--;
+	buf_add(out, line, len);
+}
+
 char *console_tail(const struct console *c, unsigned n, const char *between)
 {
 	const char *text = console_since(c, 0), *end = text + strlen(text), *from = end;
 	struct buf out = { 0 };
 	unsigned lines = 0;
 
-	/* `from` goes back to where the nth line that is not empty begins */
+	/* `from` goes back to where the nth line with words begins */
 	for (const char *line_end = end; from > text && lines < n; line_end = from) {
 		while (from > text && from[-1] != '\n')
 			from--;
-		for (const char *p = from; p < line_end; p++) {
-			if (*p != ' ' && *p != '\t') {
-				lines++;
-				break;
-			}
-		}
+		lines += has_words(from, line_end);
 		if (from > text && lines < n)
 			from--;
 	}
 	buf_adds(&out, "");
 	while (from < end) {
-		size_t len = strcspn(from, "\n"), shown = len;
+		size_t len = strcspn(from, "\n");
 
-		while (shown && from[shown - 1] == ' ')
-			shown--;
-		if (shown) {
+		if (has_words(from, from + len)) {
 			buf_adds(&out, out.len ? between : "");
-			buf_add(&out, from, MIN(shown, LINE_SHOWN));
+			add_cut(&out, from, len);
 		}
 		from += len + (from[len] == '\n');
 	}

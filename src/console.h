@@ -33,7 +33,7 @@ const char *console_line(const struct console *c, u64 since);
 /* Whether that line asks for a name, or for a command. */
 bool console_wants_login(const char *line);
 bool console_wants_command(const char *line);
-/* The last `n` lines that are not empty, each cut at 160 characters, between them `between`; the caller frees. */
+/* The last `n` lines with words in them, each cut at 160 bytes, between them `between`; the caller frees. */
 MUST_CHECK char *console_tail(const struct console *c, unsigned n, const char *between);
 
 #endif

@@ -221,8 +221,10 @@ static void take_kernel(struct guest *g, const char *text)
 	static const char words[] = "Linux version ";
 	const char *at = g->facts.kernel ? NULL : strstr(text, words);
 
-	if (at && strchr(at + sizeof(words), ' '))
-		g->facts.kernel = xstrndup(at + sizeof(words) - 1, MIN(strcspn(at + sizeof(words) - 1, " \n"), 64U));
+	at = at ? at + strlen(words) : NULL;
+	/* not before all of the word has come */
+	if (at && at[strcspn(at, " \n")])
+		g->facts.kernel = xstrndup(at, MIN(strcspn(at, " \n"), 64U));
 }
 
 /* True when it is dead. */
@@ -424,8 +426,12 @@ static int next_state(struct guest *g, const char *family, struct err *e)
 {
 	int r = listen_for(g, 200, e);
 
-	if (look_for_signs(g))
-		return GUEST_DEAD;
+	if (look_for_signs(g)) {
+		/* the rest of the sentence */
+		for (int i = 0; r == 0 && i < 10; i++)
+			r = listen_for(g, 100, e);
+		return r == -EINTR ? r : (int)GUEST_DEAD;
+	}
 	if (r < 0)
 		return r;
 	if (strstr(g->pc.child.output.s, "KVM internal error")) {

@@ -42,6 +42,8 @@ static void add_good(struct buf *b, const struct proof *p, const struct guest_fa
 		buf_addf(b, ", lets %s in", f->user);
 	else if (f->state == GUEST_SHELL)
 		buf_adds(b, ", has a shell");
+	if (p->stick->sector_size != 512)
+		buf_adds(b, "; not from USB, where the firmware at hand reads no sectors of 4096 bytes");
 	if (prove_keeps_nothing(p))
 		buf_adds(b, "; it has no persistence partition, so nothing is kept");
 }

@@ -48,15 +48,13 @@ MUST_CHECK int qemu_open_vars(enum firmware f, int *ret, struct err *e);
 struct qemu_machine {
 	enum firmware firmware;
 	bool kvm;
-	u64 memory;           /* bytes */
-	int vars;             /* of qemu_open_vars() */
-	struct device *stick; /* the guest reads and writes it, in a thread of its own, until qemu_end() */
+	u64 memory; /* bytes */
+	int vars;   /* of qemu_open_vars() */
+	/* A drive on USB 3, or with sectors of 4096 bytes one on PCI: OVMF reads no others. */
+	struct device *stick; /* the guest reads and writes it, by a thread of its own, until qemu_end() */
 	const char *display;  /* "gtk", "sdl"; NULL: none */
 	bool restarts;        /* the guest may restart the machine; else QEMU ends then */
 };
-
-/* How the guest gets the stick: a drive on USB 3, or with sectors of 4096 bytes one on PCI (OVMF reads no others). */
-#define QEMU_BUS(sector_size) ((sector_size) == 512 ? "USB" : "virtio")
 
 /* "gtk" or "sdl", what QEMU can do here; NULL: no window. -EINTR. */
 MUST_CHECK int qemu_find_display(const char *dir, const char **ret, struct err *e);

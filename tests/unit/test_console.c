@@ -96,7 +96,7 @@ TEST(the_tail_is_the_last_lines_with_something_in_them)
 	tail = console_tail(&c, 3, " | ");
 	CHECK_STR(tail, "");
 	free(tail);
-	add(&c, "first\nsecond  \n\n   \nthird\nlast");
+	add(&c, "first\nsecond  \n\n   \n\xe2\x94\x80\xe2\x94\x80 |\nthird\nlast");
 	for (unsigned n = 0; n < 6; n++) {
 		static const char *const want[] = { "",
 			                            "last",
@@ -110,9 +110,10 @@ TEST(the_tail_is_the_last_lines_with_something_in_them)
 		free(tail);
 	}
 	for (int i = 0; i < 500; i++)
-		add(&c, "x");
+		add(&c, "\xe2\x94\x80");
 	tail = console_tail(&c, 1, " | ");
-	CHECK_U64(strlen(tail), 160);
+	CHECK_U64(strlen(tail), 4 + 52 * 3); /* "last", and no part of a character */
+	CHECK_STR(tail + 4 + 51 * 3, "\xe2\x94\x80");
 	free(tail);
 	console_free(&c);
 }
