@@ -5,6 +5,13 @@
 
 #include "src/base/confine.h"
 
+/* gcc tells by a macro, clang by a feature. */
+#ifdef __has_feature
+#if __has_feature(address_sanitizer)
+#define __SANITIZE_ADDRESS__ 1
+#endif
+#endif
+
 #ifdef __SANITIZE_ADDRESS__
 #define CONFINE_SANITIZER true
 #else

@@ -11,7 +11,7 @@ export ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0 # LeakSanitizer does not wo
 "$LIVESTICK" inspect --verbose --json "$iso" 2>"$tmp/layers" >/dev/null
 has() { grep -q "^confined .*$1" "$tmp/layers"; }
 
-# slowly LOG SECONDS COMMAND...: each write takes 20 ms, so that it can be looked at. Everything that matters is logged.
+# slowly LOG COMMAND...: each write takes 20 ms, so that it can be looked at. Everything that matters is logged.
 calls=execve,execveat,open,openat,openat2,creat,socket,connect,mount,unlink,unlinkat,rename,ptrace,setresuid,capset,seccomp
 calls=$calls,landlock_restrict_self,prctl,ioctl,clone,clone3,fork,vfork,pwrite64
 slowly() {
@@ -20,16 +20,15 @@ slowly() {
     strace -f -qq -s 4096 -o "$log" -e trace="$calls" -e inject=pwrite64:delay_enter=20000 "$@"
 }
 
-# watch LOG TARGET: the id of the process that writes TARGET, which is stopped then.
+# watch LOG N: the id of the livestick that writes, after more than N layers came into force; it is stopped then.
 watch() {
-    local pid uid i
+    local pid i
     for i in $(seq 600); do
         sleep 0.05
-        # The last of its seccomp() calls is followed by its first write.
-        pid=$(awk -v t="$2" '/ execve\("/ && index($0, "livestick\"") { p = $1 } END { print p }' "$1" 2>/dev/null) || continue
+        pid=$(awk '/ execve\("/ && index($0, "livestick\"") { p = $1 } END { print p }' "$1" 2>/dev/null) || continue
         [ -n "$pid" ] || continue
         awk -v p="$pid" '$1 == p && /(landlock_restrict_self|seccomp\(SECCOMP_SET_MODE_FILTER).* = 0$/ { n++ }
-                         $1 == p && / pwrite64\(/ && n > '"$3"' { w++ } END { exit w < 2 }' "$1" || continue
+                         $1 == p && / pwrite64\(/ && n > '"$2"' { w++ } END { exit w < 2 }' "$1" || continue
         kill -STOP "$pid" && echo "$pid" && return 0
     done
     return 1
@@ -67,11 +66,10 @@ nothing_after_closing() {   # LOG PID
     [ ! -s late ] || { cat late; fail "something was opened or run after closing"; }
 }
 
-while_writing() {   # TARGET COMMAND...
-    local target=$1 pid
-    shift
+while_writing() {   # COMMAND...
+    local pid
     slowly trace "$@" &
-    pid=$(watch trace "$target" "$(($(layers) - 1))") || fail "it was not seen writing"
+    pid=$(watch trace "$(($(layers) - 1))") || fail "it was not seen writing"
     status_is "$pid"
     ls "/proc/$pid/task" >threads
     kill -CONT "$pid"
@@ -81,7 +79,7 @@ while_writing() {   # TARGET COMMAND...
 
 create_in_force() {
     rm -f t.img
-    while_writing t.img "$LIVESTICK" create --quiet --yes --seed x --size 400M "$iso" t.img
+    while_writing "$LIVESTICK" create --quiet --yes --seed x --size 400M "$iso" t.img
     [ "$(wc -l <threads)" -eq 2 ] || fail "it was to be looked at while its reader thread runs"
     "$LIVESTICK" inspect t.img | grep -q '^Slot a'
     [ -z "$(ls -d "$tmp"/livestick-?????? 2>/dev/null)" ] || fail "the private directory was left"
@@ -90,7 +88,7 @@ create_in_force() {
 # Another system, so that there is something to write.
 upgrade_in_force() {
     xorriso -indev "$iso" -outdev other.iso -boot_image any replay -volid OTHER -map /etc/hostname /other >/dev/null 2>&1
-    while_writing t.img "$LIVESTICK" upgrade --quiet --ignore-checksums other.iso t.img
+    while_writing "$LIVESTICK" upgrade --quiet --ignore-checksums other.iso t.img
     "$LIVESTICK" inspect t.img | grep -q '^Slot b .*OTHER'
 }
 
@@ -136,7 +134,7 @@ roots_own() {
 killed() {
     local pid i
     slowly trace "$LIVESTICK" create --quiet --yes --size 400M "$iso" k.img &
-    pid=$(watch trace k.img "$(($(layers) - 1))") || fail "it was not seen writing"
+    pid=$(watch trace "$(($(layers) - 1))") || fail "it was not seen writing"
     [ -s k.img ]
     kill -KILL "$pid"
     wait %% || true
@@ -148,7 +146,7 @@ killed() {
 replaced() {
     local pid
     slowly trace "$LIVESTICK" create --quiet --yes --size 400M "$iso" r.img &
-    pid=$(watch trace r.img "$(($(layers) - 1))") || fail "it was not seen writing"
+    pid=$(watch trace "$(($(layers) - 1))") || fail "it was not seen writing"
     rm r.img && echo mine >r.img
     kill -KILL "$pid"
     wait %% || true

@@ -107,6 +107,7 @@ static void run_child(void (*fn)(struct scene *))
 	if (child == 0) {
 		wrong = 0;
 		fn(&s);
+		confine_free(&s.c);
 		fflush(stdout);
 		_exit(wrong);
 	}
