@@ -154,7 +154,7 @@ test-built: all $(TESTS) $(TOOLS)
 bench:
 	$(Q)tests/install-deps.sh bench
 	$(Q)$(MAKE) --no-print-directory all
-	$(Q)tests/bench.py $(B) $(BENCH)
+	$(Q)python3 tests/bench $(B) $(BENCH)
 
 # The parsers under libFuzzer, FUZZ_SECONDS each, as many at a time as there are processors. FUZZ="iso menu": only these.
 fuzz:
