@@ -47,6 +47,7 @@ struct ext4_volume;
 
 /* What a volume that was opened by ext4_open() is to libext2fs; borrowed. */
 ext2_filsys ext4_volume_fs(const struct ext4_volume *v);
+const struct device *ext4_volume_device(const struct ext4_volume *v);
 
 /* The failures of a volume that contradicts itself (-EUCLEAN), and of libext2fs. */
 int ext4_damaged(const struct device *d, const char *where, const char *what, struct err *e);

@@ -157,6 +157,11 @@ ext2_filsys ext4_volume_fs(const struct ext4_volume *v)
 	return v->fs;
 }
 
+const struct device *ext4_volume_device(const struct ext4_volume *v)
+{
+	return v->d;
+}
+
 /* ---- directories */
 
 /* Reading a directory entry by entry. Trees of hashes look like empty entries, and so need no care. */
@@ -586,40 +591,4 @@ int ext4_target(struct ext4_volume *v, u32 inode, const char *where, char **ret,
 	*ret = TAKE(text);
 	*ret_len = size;
 	return 0;
-}
-
-/* ---- what is free */
-
-static int tell_free(struct ext4_volume *v, int (*fn)(void *ctx, u64 off, u64 len), void *ctx, struct err *e)
-{
-	u64 end = ext2fs_blocks_count(v->fs->super), at = v->fs->super->s_first_data_block;
-	int r = 0;
-
-	while (r == 0 && at < end) {
-		blk64_t first, used = end;
-		errcode_t err = ext2fs_find_first_zero_block_bitmap2(v->fs->block_map, at, end - 1, &first);
-
-		if (err == ENOENT)
-			break;
-		if (!err &&
-		    (err = ext2fs_find_first_set_block_bitmap2(v->fs->block_map, first, end - 1, &used)) == ENOENT) {
-			used = end;
-			err = 0;
-		}
-		if (err)
-			return ext4_not_read(v->d, "bitmap of blocks", err, e);
-		r = fn(ctx, first * v->fs->blocksize, (used - first) * v->fs->blocksize);
-		at = used;
-	}
-	return r;
-}
-
-int ext4_each_free(struct ext4_volume *v, int (*fn)(void *ctx, u64 off, u64 len), void *ctx, struct err *e)
-{
-	errcode_t err;
-
-	if (v->facts.was_not_clean)
-		return fail(e, -EBUSY, "%s: was not unmounted, so what is free in it is not known", v->d->name);
-	err = v->fs->block_map ? 0 : ext2fs_read_block_bitmap(v->fs);
-	return err ? ext4_not_read(v->d, "bitmap of blocks", err, e) : tell_free(v, fn, ctx, e);
 }

@@ -45,6 +45,7 @@ static bool make_of(const char *from, const struct kind *k, struct made *ret)
 {
 	AUTO_ERR struct err e = { 0 };
 	struct create_request q = { .source = from, .sector_size = k->sector_size };
+	struct create_source read;
 	struct create_job j;
 	bool ok;
 
@@ -53,11 +54,15 @@ static bool make_of(const char *from, const struct kind *k, struct made *ret)
 	q.target = ret->path;
 	q.plan = (struct plan_options){ .table = k->table, .boot_fs = k->boot_fs, .no_data = k->no_data };
 	seed_from_text(k->name, &q.plan.seed);
-	ok = CHECK_OK(create_job_prepare(&q, &j, &e), &e);
+	ok = CHECK_OK(create_source_read(&q, &read, &e), &e);
+	if (!ok)
+		return false;
+	ok = CHECK_OK(create_job_prepare(&q, &read, &j, &e), &e);
 	if (ok) {
-		ok = CHECK_OK(create_job_run(&j, &e), &e);
+		ok = CHECK_OK(create_jobs_run(&j, 1, &e), &e);
 		create_job_free(&j);
 	}
+	create_source_free(&read);
 	ok = ok && CHECK_OK(device_open(ret->path, false, &ret->file, &e), &e);
 	if (ok)
 		ret->file->sector_size = k->sector_size;
