@@ -233,7 +233,7 @@ static void try_update(struct device *d)
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 {
-	struct device d = { &mem_ops, (char *)"fuzz", SIZE, 512, false, -1 };
+	struct device d = { .ops = &mem_ops, .name = (char *)"fuzz", .size = SIZE, .sector_size = 512, .fd = -1 };
 	AUTO_DEVICE struct device *over = device_new_overlay(&d);
 	struct judge j = { .v = base, .size = SIZE };
 

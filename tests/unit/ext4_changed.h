@@ -34,7 +34,8 @@ UNUSED static struct flat flat_over(u8 *mem, u64 size)
 {
 	static const struct device_ops ops = { .read = flat_read, .write = flat_write };
 
-	return (struct flat){ { &ops, (char *)"stick", size, 512, false, -1 }, mem };
+	return (struct flat){ { .ops = &ops, .name = (char *)"stick", .size = size, .sector_size = 512, .fd = -1 },
+		              mem };
 }
 
 /* ---- contents that tell from which file and which version they are */

@@ -104,7 +104,9 @@ static struct undo undo_over(struct scene *s)
 {
 	static const struct device_ops ops = { .read = undo_read, .write = undo_write };
 
-	return (struct undo){ .d = { &ops, (char *)"stick", AREA(s), 512, false, -1 }, .mem = s->work };
+	return (
+	    struct undo){ .d = { .ops = &ops, .name = (char *)"stick", .size = AREA(s), .sector_size = 512, .fd = -1 },
+		          .mem = s->work };
 }
 
 static void take_back(struct undo *u)

@@ -235,7 +235,9 @@ static void watch(struct watched *w, struct device *d)
 	AUTO_ERR struct err e = { 0 };
 	AUTO_FREE u8 *data = xcalloc(1, d->size);
 
-	w->d = (struct device){ &watched_ops, (char *)"memory", d->size, 512, false, -1 };
+	w->d = (struct device){
+		.ops = &watched_ops, .name = (char *)"memory", .size = d->size, .sector_size = 512, .fd = -1
+	};
 	w->memory = device_new_memory("memory", d->size, 512);
 	w->seen = xcalloc(d->size, 1);
 	CHECK_OK(device_read(d, 0, data, d->size, &e), &e);
@@ -351,7 +353,13 @@ TEST(each_reading_may_fail)
 		small_image(&b, kinds[k]);
 		CHECK_OK(open_again(&b), &b.e);
 		for (; r != 0 && n < 2000; n++) {
-			struct broken broken = { { &ops, (char *)"broken", b.d->size, 512, false, -1 }, b.d, n };
+			struct broken broken = { { .ops = &ops,
+				                   .name = (char *)"broken",
+				                   .size = b.d->size,
+				                   .sector_size = 512,
+				                   .fd = -1 },
+				                 b.d,
+				                 n };
 			struct ext4_volume *v = NULL;
 			AUTO_FREE char *text = NULL;
 			size_t len;

@@ -64,7 +64,12 @@ static int thin_device_read(struct device *d, u64 off, void *buf, size_t len)
 static void write_thin(const struct made *m, const struct ext4_options *o, u64 every, const char *path)
 {
 	static const struct device_ops ops = { .read = thin_device_read, .write = thin_write };
-	struct thin t = { .d = { &ops, (char *)"thin", o->start + o->size + MIB, 512, false, -1 }, .every = every };
+	struct thin t = { .d = { .ops = &ops,
+		                 .name = (char *)"thin",
+		                 .size = o->start + o->size + MIB,
+		                 .sector_size = 512,
+		                 .fd = -1 },
+		          .every = every };
 	AUTO_ERR struct err e = { 0 };
 
 	sandbox_make(path, t.d.size);

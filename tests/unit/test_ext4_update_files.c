@@ -239,7 +239,10 @@ TEST(files_of_more_than_4_gib)
 	static const struct device_ops sparse_ops = { .read = sparse_read, .write = sparse_write };
 	struct ext4_options o = loader_options(16 * GIB);
 	AUTO_DEVICE struct device *memory = device_new_memory("stick", START + o.size, 512);
-	struct sparse d = { { &sparse_ops, (char *)"stick", START + o.size, 512, false, -1 }, memory };
+	struct sparse d = {
+		{ .ops = &sparse_ops, .name = (char *)"stick", .size = START + o.size, .sector_size = 512, .fd = -1 },
+		memory
+	};
 	AUTO_FREE char *path = sandbox_path("large.img");
 	struct volume_files v = { 0 };
 	AUTO_ERR struct err e = { 0 };

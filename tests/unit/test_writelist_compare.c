@@ -241,7 +241,8 @@ TEST(what_cannot_be_read_is_written)
 	AUTO_DEVICE struct device *d = device_new_memory("stick", DEVICE_SIZE, 512);
 	AUTO_FREE u8 *data = xcalloc(DEVICE_SIZE, 1), *is = xcalloc(DEVICE_SIZE, 1);
 	char name[] = "stick";
-	struct unreadable bad = { .d = { &ops, name, DEVICE_SIZE, 512, false, -1 }, .under = d };
+	struct unreadable bad = { .d = { .ops = &ops, .name = name, .size = DEVICE_SIZE, .sector_size = 512, .fd = -1 },
+		                  .under = d };
 	struct writelist *w = writelist_new();
 	AUTO_ERR struct err e = { 0 };
 

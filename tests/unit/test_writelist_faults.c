@@ -266,7 +266,7 @@ TEST(interrupt_while_writing)
 {
 	static const struct device_ops ops = { .write = slow_write };
 	char name[] = "slow";
-	struct slow slow = { .d = { &ops, name, DEVICE_SIZE, 512, false, -1 } };
+	struct slow slow = { .d = { .ops = &ops, .name = name, .size = DEVICE_SIZE, .sector_size = 512, .fd = -1 } };
 	AUTO_EXAMPLE struct example x;
 	AUTO_ERR struct err e = { 0 };
 
