@@ -123,7 +123,7 @@ static int look_at(void *ctx, const char *path, const struct judge *j, const u8 
 
 static void begin(void)
 {
-	struct device d = { &mem_ops, (char *)"base", SIZE, 512, false, -2 };
+	struct device d = { .ops = &mem_ops, .name = (char *)"base", .size = SIZE, .sector_size = 512, .fd = -2 };
 	struct judge j = { .v = base, .size = SIZE, .file = look_at };
 
 	make_volume(&d);
