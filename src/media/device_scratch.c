@@ -42,7 +42,7 @@ static void mark(struct scratch *s, u64 block)
 
 	if (!*table)
 		*table = xcalloc(TABLE / 8, 1);
-	*find_bits(s, block) |= (u8)(1U << block % 8);
+	(*table)[block % TABLE / 8] |= (u8)(1U << block % 8);
 	s->blocks++;
 }
 
