@@ -6,6 +6,7 @@
 #include <termios.h>
 
 #include "src/base/scratch.h"
+#include "src/least_power.h"
 #include "src/prove.h"
 #include "src/prove_menu.h"
 #include "src/target.h"
@@ -274,13 +275,24 @@ static int boot_overlay(struct state *s, struct err *e)
 static int run(void *state, int argc, char **argv, struct err *e)
 {
 	struct state *s = state;
+	struct least_power power = { 0 };
+	const struct least_power_request limits = {
+		.plan = { .target = argv,
+		          .n_targets = 1,
+		          .writes = s->target.writable,
+		          .runs_programs = true,
+		          .runs_qemu = true },
+	};
 	int r = choose_display(s, &s->display, e);
 
 	(void)argc;
-	if (r < 0)
-		return r;
 	s->target.path = argv[0];
-	return s->target.writable ? boot_written(s, e) : boot_overlay(s, e);
+	if (r == 0)
+		r = least_power_begin(&limits, &power, e);
+	if (r == 0)
+		r = s->target.writable ? boot_written(s, e) : boot_overlay(s, e);
+	least_power_end(&power);
+	return r;
 }
 
 const struct verb verb_boot = {
