@@ -152,7 +152,7 @@ TEST(window_that_leaves_the_device_is_an_error)
 		AUTO_DEVICE struct device *w = device_new_window(under, "part", rows[i].off, rows[i].size);
 
 		CHECK_U64(-device_read(w, rows[i].at, sector, 512, &e), ERANGE);
-		CHECK_FAILS(-1, &e, "part: read at byte");
+		CHECK_FAILS(-1, &e, "stick: read at byte");
 		CHECK_U64(-device_write(w, rows[i].at, sector, 512, &e), ERANGE);
 		err_clear(&e);
 	}
