@@ -4,9 +4,10 @@
 #include <errno.h>
 #include <stdarg.h>
 
+#include "src/base/hashing.h"
 #include "src/fs/reader.h"
 
-#define PIECE MIB
+#define BLOCK 4096ULL /* how fine a place that cannot be read is told */
 
 /* Where the volume has a file of the manifest. */
 struct place {
@@ -55,70 +56,126 @@ static int find_places(struct reader *r, const struct manifest *m, struct places
 	return reader_each(r, note_place, ret, e);
 }
 
-static void add_fault(struct content *c, enum content_what what, const char *path, const char *fmt, ...)
-    PRINTF_LIKE(4, 5);
+static void add_fault(struct content *c, enum content_what what, size_t file, const char *path, const char *fmt, ...)
+    PRINTF_LIKE(5, 6);
 
-static void add_fault(struct content *c, enum content_what what, const char *path, const char *fmt, ...)
+static void add_fault(struct content *c, enum content_what what, size_t file, const char *path, const char *fmt, ...)
 {
 	struct content_fault *f = ARRAY_ADD(c->fault, c->n, c->cap);
 	va_list ap;
 
-	*f = (struct content_fault){ .what = what, .path = xstrdup(path) };
+	*f = (struct content_fault){ .what = what, .file = file, .path = xstrdup(path) };
 	va_start(ap, fmt);
 	if (vasprintf(&f->sentence, fmt, ap) < 0)
 		abort();
 	va_end(ap);
 }
 
-static int hash_file(struct reader *r, const struct place *at, u8 *piece, struct progress *p,
-                     u8 ret_digest[SHA256_SIZE], struct err *e)
+/* A checking on its way. */
+struct checking {
+	struct reader *reader;
+	struct hashing *hashing;
+	struct progress *progress;
+	struct content *found;
+	bool *is_read; /* by file of the manifest, like `digest` */
+	u8 (*digest)[SHA256_SIZE];
+};
+
+/* Where in a piece that cannot be read the first bad block begins: -EINTR, or 0 and the sentence of that block. */
+static int find_bad_block(struct checking *c, const struct reader_entry *entry, u64 off, size_t len, u8 *piece,
+                          u64 *ret_off, struct err *why)
 {
-	const struct reader_entry entry = { .path = at->path, .size = at->size, .is_file = true, .place = at->place };
-	struct sha256 *hash = sha256_new();
-	int ret = 0;
+	for (u64 at = off; at < off + len; at += BLOCK) {
+		int r;
 
-	for (u64 off = 0; ret == 0 && off < at->size; off += PIECE) {
-		size_t len = (size_t)MIN(PIECE, at->size - off);
-
-		ret = interrupted ? fail(e, -EINTR, "interrupted") : reader_read(r, &entry, off, piece, len, e);
-		if (ret == 0) {
-			sha256_add(hash, piece, len);
-			progress_add(p, len);
+		if (interrupted)
+			return -EINTR;
+		err_clear(why);
+		r = reader_read(c->reader, entry, at, piece, (size_t)MIN(BLOCK, off + len - at), why);
+		if (r < 0) {
+			*ret_off = at;
+			return 0;
 		}
 	}
-	sha256_end(hash, ret_digest);
-	return ret;
+	return fail(why, 0, "it could be, but only at a second try: the stick is dying");
 }
 
-static int check_file(struct reader *r, const struct manifest_file *f, const struct place *at, u8 *piece,
-                      struct progress *p, struct content *c, struct err *e)
+static int note_unreadable(struct checking *c, size_t file, const struct reader_entry *entry, u64 off, size_t len,
+                           u8 *piece)
 {
 	AUTO_ERR struct err why = { 0 };
-	u8 digest[SHA256_SIZE];
-	int ret;
+	u64 bad = off;
+	int r = find_bad_block(c, entry, off, len, piece, &bad, &why);
+
+	if (r == 0)
+		add_fault(c->found, CONTENT_UNREADABLE, file, entry->path, "%s: cannot be read at byte %llu of it: %s",
+		          entry->path, (unsigned long long)bad, why.text);
+	return r;
+}
+
+static int read_file(struct checking *c, size_t file, const struct reader_entry *entry)
+{
+	struct sha256 *hash = sha256_new();
+	int r = 0;
+
+	c->is_read[file] = true;
+	for (u64 off = 0; r == 0 && c->is_read[file] && off < entry->size; off += HASHING_PIECE) {
+		AUTO_ERR struct err why = { 0 };
+		size_t len = (size_t)MIN(HASHING_PIECE, entry->size - off);
+		u8 *piece = hashing_piece(c->hashing);
+
+		if (interrupted) {
+			r = -EINTR;
+		} else if (reader_read(c->reader, entry, off, piece, len, &why) < 0) {
+			c->is_read[file] = false;
+			r = note_unreadable(c, file, entry, off, len, piece);
+		} else {
+			hashing_add(c->hashing, hash, len);
+			progress_add(c->progress, len);
+		}
+	}
+	hashing_end(c->hashing, hash, c->digest[file]);
+	return r;
+}
+
+static int check_file(struct checking *c, size_t file, const struct manifest_file *f, const struct place *at)
+{
+	const struct reader_entry entry = { .path = f->path, .size = at->size, .is_file = true, .place = at->place };
 
 	if (!at->is_there) {
-		add_fault(c, CONTENT_MISSING, f->path, "%s: is missing", f->path);
+		add_fault(c->found, CONTENT_MISSING, file, f->path, "%s: is missing", f->path);
 		return 0;
 	}
 	if (at->size != f->size) {
-		add_fault(c, CONTENT_SIZE, f->path, "%s: has %llu bytes instead of %llu", f->path,
+		add_fault(c->found, CONTENT_SIZE, file, f->path, "%s: has %llu bytes instead of %llu", f->path,
 		          (unsigned long long)at->size, (unsigned long long)f->size);
 		return 0;
 	}
-	ret = hash_file(r, at, piece, p, digest, &why);
-	if (ret == -EINTR)
-		return fail(e, ret, "interrupted");
-	if (ret < 0) {
-		add_fault(c, CONTENT_UNREADABLE, f->path, "%s: cannot be read: %s", f->path,
-		          why.text ? why.text : strerror(-ret));
-	} else if (memcmp(digest, f->digest, SHA256_SIZE) != 0) {
-		add_fault(c, CONTENT_DIFFERS, f->path, "%s: is not what was written: its SHA-256 differs", f->path);
-	} else {
-		c->files++;
-		c->bytes += f->size;
+	return read_file(c, file, &entry);
+}
+
+static void judge(struct checking *c, const struct manifest *m)
+{
+	for (size_t i = 0; i < m->n_files; i++) {
+		const struct manifest_file *f = &m->file[i];
+
+		if (!c->is_read[i])
+			continue;
+		if (memcmp(c->digest[i], f->digest, SHA256_SIZE) != 0) {
+			add_fault(c->found, CONTENT_DIFFERS, i, f->path,
+			          "%s: is not what was written: its SHA-256 differs", f->path);
+		} else {
+			c->found->files++;
+			c->found->bytes += f->size;
+		}
 	}
-	return 0;
+}
+
+static int by_file(const void *a, const void *b)
+{
+	size_t x = ((const struct content_fault *)a)->file, y = ((const struct content_fault *)b)->file;
+
+	return (x > y) - (x < y);
 }
 
 u64 content_bytes(const struct manifest *m)
@@ -130,20 +187,43 @@ u64 content_bytes(const struct manifest *m)
 	return sum;
 }
 
+static int check_files(struct checking *c, const struct manifest *m, const struct places *places, struct err *e)
+{
+	size_t before = c->found->n;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < m->n_files; i++)
+		r = check_file(c, i, &m->file[i], find(places, m->file[i].path));
+	hashing_wait(c->hashing);
+	if (r < 0)
+		return fail(e, r, "interrupted");
+	judge(c, m);
+	if (c->found->n > before)
+		qsort(c->found->fault + before, c->found->n - before, sizeof(*c->found->fault), by_file);
+	return 0;
+}
+
 int content_check(struct device *window, const struct manifest *m, struct progress *progress, struct content *ret,
                   struct err *e)
 {
 	AUTO_READER struct reader *r = NULL;
-	AUTO_FREE u8 *piece = xcalloc(1, PIECE);
+	AUTO_HASHING struct hashing *hashing = NULL;
+	AUTO_FREE bool *is_read = xcalloc(m->n_files + 1, sizeof(*is_read));
+	AUTO_FREE void *digest = xcalloc(m->n_files + 1, SHA256_SIZE);
+	struct checking c = { .progress = progress, .found = ret, .is_read = is_read, .digest = digest };
 	struct places places = { 0 };
 	int status = reader_open(window, &r, e);
 
 	if (status == 0)
+		status = hashing_new(&hashing, e);
+	c.reader = r;
+	c.hashing = hashing;
+	if (status == 0)
 		status = find_places(r, m, &places, e);
-	for (size_t i = 0; status == 0 && i < m->n_files; i++)
-		status = check_file(r, &m->file[i], find(&places, m->file[i].path), piece, progress, ret, e);
+	if (status == 0)
+		status = check_files(&c, m, &places, e);
 	free(places.place);
-	return status;
+	return status == -EINTR && !e->text ? fail(e, status, "interrupted") : status;
 }
 
 int content_ok(const struct content *c, struct err *e)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Whether what a manifest lists is on a volume, byte for byte. Read through the readers of src/fs, which share nothing
- * with what writes.
+ * with what writes, and hashed beside the reading.
  *
  *	r = content_check(window, &manifest, progress, &found, e);
  *	for (i = 0; i < found.n; i++) ... found.fault[i] ...
@@ -18,6 +18,7 @@ enum content_what { CONTENT_MISSING, CONTENT_SIZE, CONTENT_DIFFERS, CONTENT_UNRE
 
 struct content_fault {
 	enum content_what what;
+	size_t file; /* of the manifest */
 	char *path;
 	char *sentence; /* "/live/vmlinuz: is missing" */
 };
@@ -33,8 +34,8 @@ u64 content_bytes(const struct manifest *m);
 
 /*
  * Checks every file of `m`, in the order of the manifest, and adds to *ret, which may have been filled before. What is
- * wrong with a file is a fault, not a failure; failures are: no volume that can be read, -EINTR. `progress` has begun
- * and gets the bytes of each file.
+ * wrong with a file is a fault, not a failure; failures are: no volume that can be read, -EINTR. Of a file that cannot
+ * be read the first bad block is told, and the next file goes on. `progress` has begun and gets the bytes of each file.
  */
 MUST_CHECK int content_check(struct device *window, const struct manifest *m, struct progress *progress,
                              struct content *ret, struct err *e);

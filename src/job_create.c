@@ -3,20 +3,30 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
-static int read_source(struct create_job *j, struct err *e)
+int create_source_read(const struct create_request *q, struct create_source *ret, struct err *e)
 {
-	return facts_read(j->request->source, &j->request->facts, &j->facts, e);
+	int r;
+
+	*ret = (struct create_source){ 0 };
+	r = facts_read(q->source, &q->facts, &ret->facts, e);
+	if (r == 0 && q->answers)
+		r = answers_read(&ret->facts, q->answers_option, q->answers, &ret->answers, e);
+	if (r < 0)
+		create_source_free(ret);
+	return r;
 }
 
-static int read_answers(struct create_job *j, struct err *e)
+void create_source_free(struct create_source *s)
 {
-	const struct create_request *q = j->request;
-
-	return q->answers ? answers_read(&j->facts, q->answers_option, q->answers, &j->answers, e) : 0;
+	answers_free(&s->answers);
+	facts_free(&s->facts);
+	*s = (struct create_source){ 0 };
 }
 
 /* The request as the plan wants it: the answers are read by now. */
@@ -24,13 +34,13 @@ static struct plan_options options(const struct create_job *j)
 {
 	struct plan_options o = j->request->plan;
 
-	o.answers = j->request->answers ? &j->answers : NULL;
+	o.answers = j->request->answers ? &j->from->answers : NULL;
 	return o;
 }
 
 static int load_host(struct create_job *j, struct err *e)
 {
-	return host_load(j->request->plan.table == TABLE_GPT, j->facts.efi.why_not != NULL, &j->host, e);
+	return host_load(j->request->plan.table == TABLE_GPT, j->from->facts.efi.why_not != NULL, &j->host, e);
 }
 
 /* A new plain file of the size that was asked for; never over something that exists. */
@@ -68,7 +78,7 @@ static int check_target(struct create_job *j, struct err *e)
 	const struct create_request *q = j->request;
 	const struct plan_options o = options(j);
 	enum target_kind kind;
-	int r = plan_smallest(&j->facts, &j->host, &o, &j->guard.need, e);
+	int r = plan_smallest(&j->from->facts, &j->host, &o, &j->guard.need, e);
 
 	if (r < 0)
 		return plan_failed(j, r, e);
@@ -163,8 +173,8 @@ static int make_plan(struct create_job *j, struct err *e)
 	int r;
 
 	if (q->time_from_source)
-		source_each(j->facts.source, newest, &o.time);
-	r = plan_make(&j->facts, &j->host, &stick, &o, &j->plan, e);
+		source_each(j->from->facts.source, newest, &o.time);
+	r = plan_make(&j->from->facts, &j->host, &stick, &o, &j->plan, e);
 	return r < 0 ? plan_failed(j, r, e) : 0;
 }
 
@@ -196,15 +206,15 @@ static int check_room(struct create_job *j, struct err *e)
 
 /* In this order; nothing is written by any of them (a new file stays all holes). */
 static int (*const checks[])(struct create_job *, struct err *) = {
-	read_source,       read_answers, load_host, check_target, open_target,
-	check_sector_size, scan_target,  make_plan, lay_out,      check_room,
+	load_host, check_target, open_target, check_sector_size, scan_target, make_plan, lay_out, check_room,
 };
 
-int create_job_prepare(const struct create_request *q, struct create_job *ret, struct err *e)
+int create_job_prepare(const struct create_request *q, const struct create_source *from, struct create_job *ret,
+                       struct err *e)
 {
 	int r = 0;
 
-	*ret = (struct create_job){ .request = q };
+	*ret = (struct create_job){ .request = q, .from = from };
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(checks); i++)
 		r = interrupted ? fail(e, -EINTR, "interrupted; nothing was written") : checks[i](ret, e);
 	if (r < 0)
@@ -251,7 +261,7 @@ static int write_pass(struct create_job *j, struct err *e)
 
 static int check_source_same(struct create_job *j, struct err *e)
 {
-	return source_changed(j->facts.source, e);
+	return source_changed(j->from->facts.source, e);
 }
 
 static int write_commit(struct create_job *j, struct err *e)
@@ -294,22 +304,100 @@ static int say_state(struct create_job *j, int r, struct err *e)
 	return fail(e, r, "%s: is not finished and does not boot, what was on it is lost; run create again", name);
 }
 
-int create_job_run(struct create_job *j, struct err *e)
+int create_job_ask(struct create_job *j, struct err *e)
 {
 	const struct create_request *q = j->request;
-	int r = q->confirm ? q->confirm(q->confirm_ctx, j, e) : 0;
 
-	/* While the user was typing, the card in the reader may have been changed for another. */
-	if (r == 0)
-		r = check_opened(j, e);
-	if (r < 0)
-		return r;
+	return q->confirm ? q->confirm(q->confirm_ctx, j, e) : 0;
+}
+
+int create_job_recheck(struct create_job *j, struct err *e)
+{
+	return check_opened(j, e);
+}
+
+static int run(struct create_job *j, struct err *e)
+{
 	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
-		r = interrupted ? fail(e, -EINTR, "interrupted") : steps[i].run(j, e);
+		int r = interrupted ? fail(e, -EINTR, "interrupted") : steps[i].run(j, e);
+
 		if (r < 0)
 			return say_state(j, fail(e, r, "%s", steps[i].what), e);
 	}
 	return 0;
+}
+
+/* ---- several at once */
+
+struct runner {
+	struct create_job *job;
+	pthread_t thread;
+	bool has_thread;
+	int r;
+	struct err err;
+};
+
+static void *run_one(void *arg)
+{
+	struct runner *x = arg;
+
+	x->r = run(x->job, &x->err);
+	return NULL;
+}
+
+/* Signals are left to the calling thread, which has nothing to do. */
+static void start(struct runner *x)
+{
+	sigset_t all, before;
+	int r;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	r = -pthread_create(&x->thread, NULL, run_one, x);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	x->has_thread = r == 0;
+	if (!x->has_thread)
+		x->r = say_state(x->job, fail(&x->err, r, "no thread: %s", strerror(-r)), &x->err);
+}
+
+/* The first failure is the run's, with the sentences of all. */
+static int settle(struct runner *x, size_t n, struct err *e)
+{
+	AUTO_BUF struct buf all = { 0 };
+	enum exit_code code = EXIT_OK;
+	size_t failed = 0;
+	int r = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (x[i].r == 0)
+			continue;
+		r = r ? r : x[i].r;
+		code = code ? code : x[i].err.code;
+		buf_addf(&all, "%s%s", failed++ ? "; " : "", x[i].err.text);
+		err_clear(&x[i].err);
+	}
+	if (!failed)
+		return 0;
+	fail(e, r, "%zu of %zu sticks failed: %s", failed, n, all.s);
+	e->code = code;
+	return r;
+}
+
+int create_jobs_run(struct create_job *job, size_t n, struct err *e)
+{
+	AUTO_FREE struct runner *x = NULL;
+
+	if (n == 1)
+		return run(job, e);
+	x = xcalloc(n, sizeof(*x));
+	for (size_t i = 0; i < n; i++) {
+		x[i].job = &job[i];
+		start(&x[i]);
+	}
+	for (size_t i = 0; i < n; i++)
+		if (x[i].has_thread)
+			pthread_join(x[i].thread, NULL);
+	return settle(x, n, e);
 }
 
 void create_job_free(struct create_job *j)
@@ -320,8 +408,6 @@ void create_job_free(struct create_job *j)
 	drive_free(&j->drive);
 	device_free(j->device);
 	host_free(&j->host);
-	answers_free(&j->answers);
-	facts_free(&j->facts);
 	if (j->is_new_file && j->state != STICK_COMPLETE)
 		unlink(j->request->target);
 	*j = (struct create_job){ 0 };

@@ -1,7 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * A source becomes a stick. Steps that check and steps that write are two lists: nothing is written before every
- * check has passed and the user has agreed.
+ * A source becomes a stick, or several. Steps that check and steps that write are two lists: nothing is written before
+ * every check of every stick has passed and the user has agreed to each.
+ *
+ *	r = create_source_read(&request[0], &source, e);
+ *	for each target: create_job_prepare(&request[i], &source, &job[i], e)
+ *	for each: create_job_ask(&job[i], e)
+ *	for each: create_job_recheck(&job[i], e)
+ *	r = create_jobs_run(job, n, e);
  */
 #ifndef LIVESTICK_JOB_CREATE_H
 #define LIVESTICK_JOB_CREATE_H
@@ -29,12 +35,17 @@ struct create_request {
 	void *confirm_ctx;
 };
 
+/* What is read once, for however many sticks. */
+struct create_source {
+	struct facts facts;
+	struct answers answers;
+};
+
 /* Everything that is known once the checks have passed; the renderers read it. */
 struct create_job {
 	const struct create_request *request;
-	struct facts facts;
-	struct answers answers;
-	struct host host;
+	const struct create_source *from;
+	struct host host;      /* of each its own: the loader is patched for the stick */
 	struct device *device; /* NULL in a dry run on a file that does not exist */
 	bool is_new_file;      /* made by this run: removed again if nothing was written */
 	struct guard_request guard;
@@ -46,10 +57,22 @@ struct create_job {
 	enum { STICK_UNTOUCHED, STICK_ERASED, STICK_COMPLETE } state;
 };
 
-/* The checks; on success the job may be shown and must be ended with create_job_free(). */
-MUST_CHECK int create_job_prepare(const struct create_request *q, struct create_job *ret, struct err *e);
-/* Asks, then writes. On failure the sentence says what state the stick is in. */
-MUST_CHECK int create_job_run(struct create_job *j, struct err *e);
+/* The source and the answers of a request, whatever its target. To be freed after the jobs. */
+MUST_CHECK int create_source_read(const struct create_request *q, struct create_source *ret, struct err *e);
+void create_source_free(struct create_source *s);
+
+/* The checks; on success the job may be shown and must be ended with create_job_free(). Request and source stay. */
+MUST_CHECK int create_job_prepare(const struct create_request *q, const struct create_source *from,
+                                  struct create_job *ret, struct err *e);
+/* Asks the user. */
+MUST_CHECK int create_job_ask(struct create_job *j, struct err *e);
+/* Whether it is still what the user was shown: while he was typing, a card may have been changed for another. */
+MUST_CHECK int create_job_recheck(struct create_job *j, struct err *e);
+/*
+ * Writes all of them, each in a thread of its own; that one fails does not stop the others. The sentence says of each
+ * that has failed what state it is in; which have not, job.state tells. One alone needs no thread.
+ */
+MUST_CHECK int create_jobs_run(struct create_job *job, size_t n, struct err *e);
 void create_job_free(struct create_job *j);
 
 #endif

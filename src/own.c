@@ -10,22 +10,32 @@
 
 struct search {
 	const struct source *source;
-	const struct menu *menu;
+	const struct node **loaded; /* the kernels and initrds of the menu */
+	size_t n_loaded, cap_loaded;
 	struct own_system *own;
 	struct err *e;
 };
 
+static void add_loaded(struct search *s, const char *path)
+{
+	*ARRAY_ADD(s->loaded, s->n_loaded, s->cap_loaded) = source_find(s->source, path);
+}
+
+/* Found once, and not for each of a hundred thousand files. */
+static void find_loaded(struct search *s, const struct menu *m)
+{
+	for (size_t i = 0; i < m->n; i++) {
+		add_loaded(s, m->entry[i].kernel);
+		for (size_t k = 0; k < m->entry[i].n_initrds; k++)
+			add_loaded(s, m->entry[i].initrds[k]);
+	}
+}
+
 static bool is_loaded(const struct search *s, const struct node *n)
 {
-	for (size_t i = 0; i < s->menu->n; i++) {
-		const struct menu_entry *entry = &s->menu->entry[i];
-
-		if (source_find(s->source, entry->kernel) == n)
+	for (size_t i = 0; i < s->n_loaded; i++)
+		if (s->loaded[i] == n)
 			return true;
-		for (size_t k = 0; k < entry->n_initrds; k++)
-			if (source_find(s->source, entry->initrds[k]) == n)
-				return true;
-	}
 	return false;
 }
 
@@ -55,9 +65,15 @@ static int look_at(void *ctx, const struct node *n)
 
 int own_find_images(const struct source *s, const struct menu *m, struct own_system *ret, struct err *e)
 {
-	struct search search = { s, m, ret, e };
+	struct search search = { .source = s, .own = ret, .e = e };
+	int r;
 
-	return ret->n_images ? 0 : source_each(s, look_at, &search);
+	if (ret->n_images)
+		return 0;
+	find_loaded(&search, m);
+	r = source_each(s, look_at, &search);
+	free(search.loaded);
+	return r;
 }
 
 static int open_images(const struct source *s, struct own_system *o, struct err *e)

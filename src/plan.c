@@ -273,25 +273,31 @@ static void add_data_files(struct plan *p)
 		           manifest_input(&p->data_manifest), p->time);
 }
 
-static u64 boot_size_for(const struct plan *p, u64 extra, u32 sector_size)
+/* What BOOT must have for one system, and for two. */
+static void boot_sizes(const struct plan *p, u64 second, u32 sector_size, u64 ret_size[2])
 {
-	return p->boot_is_ext4 ? ext4_size_for(&p->boot_files, extra, true)
-	                       : fat32_size_for(&p->boot_files, extra, sector_size);
+	const u64 extra[2] = { BOOT_SPARE, BOOT_SPARE + second };
+
+	if (!p->boot_is_ext4)
+		fat32_sizes_for(&p->boot_files, extra, 2, sector_size, ret_size);
+	for (size_t i = 0; p->boot_is_ext4 && i < 2; i++)
+		ret_size[i] = ext4_size_for(&p->boot_files, extra[i], true);
 }
 
 static struct layout_request layout_wanted(const struct plan *p, const struct plan_stick *stick,
                                            const struct plan_options *o)
 {
 	/* A later system is taken to be at most a quarter larger. */
-	u64 second = p->copy_bytes + p->copy_bytes / 4 + BOOT_SPARE;
+	u64 second = p->copy_bytes + p->copy_bytes / 4 + BOOT_SPARE, boot[2];
 
+	boot_sizes(p, second, stick->sector_size, boot);
 	return (struct layout_request){
 		.table = o->table,
 		.sector_size = stick->sector_size,
 		.device_size = stick->size,
 		.esp = p->boot_is_ext4 ? fat32_size_for(&p->esp_files, ESP_SPARE, stick->sector_size) : 0,
-		.boot_one = boot_size_for(p, BOOT_SPARE, stick->sector_size),
-		.boot_two = boot_size_for(p, BOOT_SPARE + second, stick->sector_size),
+		.boot_one = boot[0],
+		.boot_two = boot[1],
 		.boot_max = p->boot_is_ext4 ? EXT4_MAX_SIZE : 0,
 		.slots = p->facts->family->takes_slot ? o->slots : 1,
 		.data = p->has_data,

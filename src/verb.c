@@ -17,6 +17,13 @@ static int bad_option(const struct verb *v, char **argv, int c, struct err *e)
 	               v->name);
 }
 
+static int takes(const struct verb_option *o)
+{
+	if (!o->arg)
+		return no_argument;
+	return *o->arg == '[' ? optional_argument : required_argument;
+}
+
 static void print_help(const struct verb *v)
 {
 	printf("usage: livestick %s %s%s\n\n%s\n", v->name, v->n_options ? "[options] " : "", v->args, v->help);
@@ -25,7 +32,8 @@ static void print_help(const struct verb *v)
 	for (size_t i = 0; i < v->n_options; i++) {
 		char left[64];
 
-		snprintf(left, sizeof(left), "--%s%s%s", v->option[i].name, v->option[i].arg ? " " : "",
+		snprintf(left, sizeof(left), "--%s%s%s", v->option[i].name,
+		         takes(&v->option[i]) == required_argument ? " " : "",
 		         v->option[i].arg ? v->option[i].arg : "");
 		printf("  %-24s %s\n", left, v->option[i].help);
 	}
@@ -37,8 +45,7 @@ static int parse(const struct verb *v, void *state, int argc, char **argv, bool 
 	int c, index = 0, r = 0;
 
 	for (size_t i = 0; i < v->n_options; i++)
-		longs[i] = (struct option){ v->option[i].name, v->option[i].arg ? required_argument : no_argument, NULL,
-			                    1000 };
+		longs[i] = (struct option){ v->option[i].name, takes(&v->option[i]), NULL, 1000 };
 	longs[v->n_options] = (struct option){ "help", no_argument, NULL, 'h' };
 	opterr = 0;
 	optind = 1;

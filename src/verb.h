@@ -10,7 +10,7 @@
 
 struct verb_option {
 	const char *name; /* without the dashes */
-	const char *arg;  /* NULL: a switch */
+	const char *arg;  /* NULL: a switch; "[=WORD]": a value may follow after "=" */
 	const char *help; /* NULL: the alias of the row before */
 };
 
@@ -21,13 +21,13 @@ struct verb {
 	int min_args, max_args;
 	const struct verb_option *option;
 	size_t n_options;
-	/* Called for each option given; `value` is NULL for a switch. */
+	/* Called for each option given; `value` is NULL for a switch, and where none was given. */
 	int (*set)(void *state, const char *option, const char *value, struct err *e);
 	int (*run)(void *state, int argc, char **argv, struct err *e);
 	size_t state_size; /* the verb's own state, zeroed before the first set() */
 };
 
-extern const struct verb verb_list, verb_inspect, verb_create, verb_upgrade, verb_rollback, verb_boot;
+extern const struct verb verb_list, verb_inspect, verb_create, verb_upgrade, verb_rollback, verb_verify, verb_boot;
 
 /* Parses options anywhere among the arguments, then runs. A mistake is classed EXIT_USAGE. */
 MUST_CHECK int verb_call(const struct verb *v, int argc, char **argv, struct err *e);

@@ -42,13 +42,23 @@ int talk_set(struct talk *t, const char *option, const char *value, struct err *
 	return r < 0 ? r : 1;
 }
 
+static enum progress_mode mode_of(const struct talk *t)
+{
+	if (t->quiet)
+		return PROGRESS_NONE;
+	if (t->progress_given)
+		return t->progress;
+	return isatty(STDERR_FILENO) ? PROGRESS_BAR : PROGRESS_LINES;
+}
+
 struct progress *talk_progress(const struct talk *t)
 {
-	enum progress_mode mode = isatty(STDERR_FILENO) ? PROGRESS_BAR : PROGRESS_LINES;
+	return progress_new(mode_of(t), stderr, NULL);
+}
 
-	if (t->progress_given)
-		mode = t->progress;
-	return progress_new(t->quiet ? PROGRESS_NONE : mode, stderr, NULL);
+struct progress_group *talk_progress_group(const struct talk *t)
+{
+	return progress_group_new(mode_of(t), stderr, NULL);
 }
 
 int choose_time(bool want_from_source, i64 *ret_time, bool *ret_from_source, struct err *e)

@@ -22,6 +22,8 @@ struct talk {
 MUST_CHECK int talk_set(struct talk *t, const char *option, const char *value, struct err *e);
 /* On stderr; to be freed by the caller. */
 struct progress *talk_progress(const struct talk *t);
+/* The same for several jobs at once. */
+struct progress_group *talk_progress_group(const struct talk *t);
 
 /*
  * SOURCE_DATE_EPOCH (reproducible-builds.org) if it is set, else now; `from_source`: the newest time of the source is

@@ -6,6 +6,8 @@
 #include "src/render.h"
 #include "src/verb_common.h"
 
+#define STICKS_MAX 64 /* at once */
+
 struct state {
 	struct create_request request;
 	const char *seed;
@@ -155,107 +157,203 @@ static int confirm(void *ctx, const struct create_job *j, struct err *e)
 	return 0;
 }
 
-static struct json_object *result_json(const struct create_job *j)
+static struct json_object *stick_json(struct json_object *o, const struct create_job *j)
 {
-	struct json_object *o = json_result();
-
 	json_add_text(o, "target", j->request->target);
 	json_add_bool(o, "written", j->state == STICK_COMPLETE);
-	json_object_object_add(o, "source", render_facts_json(&j->facts));
+	json_object_object_add(o, "source", render_facts_json(&j->from->facts));
 	json_object_object_add(o, "holds_now", render_scan_json(&j->scan));
 	json_object_object_add(o, "plan", render_plan_json(j->plan, &j->host, &j->build));
 	if (j->request->answers)
-		json_add_text(o, "answers_note", j->answers.note);
+		json_add_text(o, "answers_note", j->from->answers.note);
 	return o;
+}
+
+/* Of one stick its own object; of several the list of theirs. */
+static int show_json(const struct create_job *job, size_t n, struct err *e)
+{
+	struct json_object *o = json_result(), *list;
+
+	if (n == 1)
+		return json_print(stick_json(o, job), e);
+	list = json_object_new_array();
+	for (size_t i = 0; i < n; i++)
+		json_object_array_add(list, stick_json(json_object_new_object(), &job[i]));
+	json_object_object_add(o, "sticks", list);
+	return json_print(o, e);
 }
 
 /* Of what a validator said of the user's file. */
 static void note_text(const struct create_job *j, struct buf *out)
 {
-	if (!j->answers.note)
+	if (!j->from->answers.note)
 		return;
 	buf_adds(out, "Note     ");
-	buf_add_escaped(out, j->answers.note);
+	buf_add_escaped(out, j->from->answers.note);
 	buf_adds(out, "\n");
 }
 
-static int show_plan(const struct state *s, const struct create_job *j, struct err *e)
+static void render_plan_of(const struct create_job *j, struct buf *text)
+{
+	buf_adds(text, "Target   ");
+	buf_add_escaped(text, j->request->target);
+	buf_adds(text, "\n");
+	render_plan(j->plan, &j->host, &j->build, text);
+	note_text(j, text);
+}
+
+static void render_result(const struct create_job *j, struct buf *text)
+{
+	const struct facts *f = &j->from->facts;
+
+	buf_add_escaped(text, j->request->target);
+	buf_adds(text, ": ");
+	buf_add_escaped(text, *f->source->volume_id ? f->source->volume_id : f->source->path);
+	buf_addf(text, " (%s) is on it; ", f->family->name);
+	if (j->plan->has_data)
+		buf_add_size(text, layout_part(&j->plan->layout, PART_DATA)->size);
+	else
+		buf_adds(text, "nothing will be kept");
+	buf_adds(text, j->plan->has_data ? " for what is to be kept\n" : "\n");
+	render_firmware(j->plan, &j->host, text);
+	note_text(j, text);
+}
+
+/* The plans, or what has become of them: of the sticks that were made, when others were not. */
+static int show(const struct state *s, const struct create_job *job, size_t n, struct err *e)
 {
 	AUTO_BUF struct buf text = { 0 };
 
+	if (s->talk.quiet && !s->request.dry_run)
+		return 0;
 	if (s->talk.json)
-		return json_print(result_json(j), e);
-	render_facts(&j->facts, &text);
-	buf_adds(&text, "Target   ");
-	buf_add_escaped(&text, j->request->target);
-	buf_adds(&text, "\n");
-	render_plan(j->plan, &j->host, &j->build, &text);
-	note_text(j, &text);
-	fputs(text.s, stdout);
+		return show_json(job, n, e);
+	if (s->request.dry_run)
+		render_facts(&job->from->facts, &text);
+	for (size_t i = 0; i < n; i++) {
+		if (s->request.dry_run)
+			render_plan_of(&job[i], &text);
+		else if (job[i].state == STICK_COMPLETE)
+			render_result(&job[i], &text);
+	}
+	fputs(text.s ? text.s : "", stdout);
 	return finish_stdout(e);
 }
 
-static int show_result(const struct state *s, const struct create_job *j, struct err *e)
-{
-	AUTO_BUF struct buf text = { 0 };
+/* ---- the run */
 
-	if (s->talk.json)
-		return json_print(result_json(j), e);
-	buf_add_escaped(&text, j->request->target);
-	buf_adds(&text, ": ");
-	buf_add_escaped(&text, *j->facts.source->volume_id ? j->facts.source->volume_id : j->facts.source->path);
-	buf_addf(&text, " (%s) is on it; ", j->facts.family->name);
-	if (j->plan->has_data)
-		buf_add_size(&text, layout_part(&j->plan->layout, PART_DATA)->size);
-	else
-		buf_adds(&text, "nothing will be kept");
-	buf_adds(&text, j->plan->has_data ? " for what is to be kept\n" : "\n");
-	render_firmware(j->plan, &j->host, &text);
-	note_text(j, &text);
-	fputs(text.s, stdout);
-	return finish_stdout(e);
+/* Of each stick its own request: its target, its ids, its progress. */
+static void make_request(struct state *s, size_t i, const char *target, struct progress *progress,
+                         struct create_request *ret)
+{
+	*ret = s->request;
+	ret->target = target;
+	ret->progress = progress;
+	seed_of_stick(&s->request.plan.seed, i, &ret->plan.seed);
+}
+
+static int check_twice(char **target, size_t n, struct err *e)
+{
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; k < i; k++)
+			if (strcmp(target[i], target[k]) == 0)
+				return fail_as(e, EXIT_USAGE, -EINVAL, "%s: is named twice", target[i]);
+	return 0;
+}
+
+static int prepare(const struct create_request *q, const struct create_source *from, struct create_job *job, size_t n,
+                   size_t *ret_ready, struct err *e)
+{
+	int r = 0;
+
+	for (*ret_ready = 0; *ret_ready < n && r == 0; *ret_ready += r == 0)
+		r = create_job_prepare(&q[*ret_ready], from, &job[*ret_ready], e);
+	return r;
+}
+
+static int ask(struct create_job *job, size_t n, struct err *e)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = create_job_ask(&job[i], e);
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = create_job_recheck(&job[i], e);
+	return r;
+}
+
+static int make_sticks(const struct state *s, const struct create_request *q, size_t n, struct err *e)
+{
+	AUTO_FREE struct create_job *job = xcalloc(n, sizeof(*job));
+	AUTO_ERR struct err unshown = { 0 };
+	struct create_source from;
+	size_t ready = 0;
+	bool ran = false;
+	int r = create_source_read(q, &from, e), shown = 0;
+
+	if (r < 0)
+		return r;
+	r = prepare(q, &from, job, n, &ready, e);
+	if (r == 0 && !s->request.dry_run) {
+		r = ask(job, n, e);
+		ran = r == 0;
+		if (r == 0)
+			r = create_jobs_run(job, n, e);
+	}
+	/* Of several some may have become sticks. */
+	if (r == 0 || (ran && n > 1))
+		shown = show(s, job, n, r == 0 ? e : &unshown);
+	while (ready > 0)
+		create_job_free(&job[--ready]);
+	create_source_free(&from);
+	return r == 0 ? shown : r;
+}
+
+static int check_options(struct state *s, struct err *e)
+{
+	const struct plan_options *plan = &s->request.plan;
+
+	if (plan->no_data && (plan->data_size || plan->data_label))
+		return fail_as(e, EXIT_USAGE, -EINVAL,
+		               "--no-persist does not go with --persist-size or --persist-label");
+	if (plan->unattended && !s->request.answers)
+		return fail_as(e, EXIT_USAGE, -EINVAL, "--unattended needs --kickstart or --preseed");
+	if (s->seed)
+		seed_from_text(s->seed, &s->request.plan.seed);
+	return s->seed ? 0 : seed_random(&s->request.plan.seed, e);
 }
 
 static int run(void *state, int argc, char **argv, struct err *e)
 {
 	struct state *s = state;
-	struct create_job job;
+	size_t n = (size_t)argc - 1;
+	AUTO_FREE struct create_request *q = xcalloc(n, sizeof(*q));
+	struct progress_group *group = n > 1 ? talk_progress_group(&s->talk) : NULL;
+	struct progress *alone = n > 1 ? NULL : talk_progress(&s->talk);
 	int r = choose_time(s->seed != NULL, &s->request.plan.time, &s->request.time_from_source, e);
 
-	(void)argc;
-	if (s->seed)
-		seed_from_text(s->seed, &s->request.plan.seed);
-	else if (r == 0)
-		r = seed_random(&s->request.plan.seed, e);
-	if (r == 0 && s->request.plan.no_data && (s->request.plan.data_size || s->request.plan.data_label))
-		r = fail_as(e, EXIT_USAGE, -EINVAL, "--no-persist does not go with --persist-size or --persist-label");
-	if (r == 0 && s->request.plan.unattended && !s->request.answers)
-		r = fail_as(e, EXIT_USAGE, -EINVAL, "--unattended needs --kickstart or --preseed");
-	if (r < 0)
-		return r;
+	if (r == 0)
+		r = check_options(s, e);
+	if (r == 0)
+		r = check_twice(argv + 1, n, e);
 	s->request.source = argv[0];
-	s->request.target = argv[1];
 	s->request.confirm = confirm;
 	s->request.confirm_ctx = s;
-	s->request.progress = talk_progress(&s->talk);
-	r = create_job_prepare(&s->request, &job, e);
-	if (r == 0) {
-		if (s->request.dry_run)
-			r = show_plan(s, &job, e);
-		else if ((r = create_job_run(&job, e)) == 0 && !s->talk.quiet)
-			r = show_result(s, &job, e);
-		create_job_free(&job);
-	}
-	progress_free(s->request.progress);
+	for (size_t i = 0; i < n; i++)
+		make_request(s, i, argv[1 + i], group ? progress_group_add(group, argv[1 + i]) : alone, &q[i]);
+	if (r == 0)
+		r = make_sticks(s, q, n, e);
+	progress_free(alone);
+	progress_group_free(group);
 	return r;
 }
 
 const struct verb verb_create = {
 	.name = "create",
-	.args = "SOURCE TARGET",
-	.help = "wipe TARGET (a drive or an image file) and make a stick of SOURCE (an ISO) on it",
+	.args = "SOURCE TARGET...",
+	.help = "wipe TARGET (a drive or an image file; or several) and make a stick of SOURCE (an ISO) on it",
 	.min_args = 2,
-	.max_args = 2,
+	.max_args = 1 + STICKS_MAX,
 	.option = options,
 	.n_options = ARRAY_SIZE(options),
 	.set = set,

@@ -28,6 +28,16 @@ static void derive(const struct seed *s, const char *role, u8 ret_digest[SHA256_
 	sha256_end(h, ret_digest);
 }
 
+void seed_of_stick(const struct seed *s, size_t i, struct seed *ret)
+{
+	char role[32];
+
+	*ret = *s;
+	snprintf(role, sizeof(role), "stick %zu", i);
+	if (i)
+		derive(s, role, ret->bytes);
+}
+
 u32 id_u32(const struct seed *s, const char *role)
 {
 	u8 digest[SHA256_SIZE];

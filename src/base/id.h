@@ -18,6 +18,9 @@ struct seed {
 void seed_from_text(const char *text, struct seed *ret);
 MUST_CHECK int seed_random(struct seed *ret, struct err *e);
 
+/* That of the stick number `i`, counted from 0, of those made at once: for the first it is `s` itself. */
+void seed_of_stick(const struct seed *s, size_t i, struct seed *ret);
+
 /* Ids for a role such as "disk", "boot", "data". An u32 is never 0; a UUID is marked as version 8 (RFC 9562). */
 u32 id_u32(const struct seed *s, const char *role);
 void id_uuid(const struct seed *s, const char *role, u8 ret_uuid[16]);

@@ -31,6 +31,17 @@ void progress_break(struct progress *p);
 void progress_free(struct progress *p);
 
 /*
+ * Several jobs at once, one thread each, that share an output: each has a progress of its own, with its name in front
+ * of its lines and as "target" of its objects; of a bar there is one for all.
+ */
+struct progress_group;
+
+struct progress_group *progress_group_new(enum progress_mode mode, FILE *out, double (*clock)(void));
+/* Before the threads are started. The group's: not to be freed by itself. `name` is copied, and escaped where shown. */
+struct progress *progress_group_add(struct progress_group *g, const char *name);
+void progress_group_free(struct progress_group *g);
+
+/*
  * Set by the signal handler that main() installs (SIGINT, SIGTERM, SIGHUP): stop at the next safe place. Atomic,
  * because threads look at it too.
  */

@@ -438,16 +438,23 @@ static u64 size_that_holds(const struct fat_tree *t, const struct volume_files *
 	}
 }
 
-u64 fat32_size_for(const struct volume_files *files, u64 extra, u32 sector_size)
+void fat32_sizes_for(const struct volume_files *files, const u64 *extra, size_t n, u32 sector_size, u64 *ret_size)
 {
 	struct err ignored = { 0 };
 	struct fat_tree t = { 0 };
-	u64 size;
 
 	if (fat_tree_make(files, true, &t, &ignored) < 0)
 		err_clear(&ignored);
-	size = size_that_holds(&t, files, MIN(extra, MAX_VOLUME), sector_size);
+	for (size_t i = 0; i < n; i++)
+		ret_size[i] = size_that_holds(&t, files, MIN(extra[i], MAX_VOLUME), sector_size);
 	fat_tree_free(&t);
+}
+
+u64 fat32_size_for(const struct volume_files *files, u64 extra, u32 sector_size)
+{
+	u64 size;
+
+	fat32_sizes_for(files, &extra, 1, sector_size, &size);
 	return size;
 }
 

@@ -54,6 +54,8 @@ u64 fat32_free_bytes(const struct fat32 *f);
  * begins at one and has a label; a larger partition holds them too. What fat32_plan() will refuse is not refused here.
  */
 u64 fat32_size_for(const struct volume_files *files, u64 extra, u32 sector_size);
+/* The same for `n` different rests. */
+void fat32_sizes_for(const struct volume_files *files, const u64 *extra, size_t n, u32 sector_size, u64 *ret_size);
 
 void fat32_free(struct fat32 *f);
 

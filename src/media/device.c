@@ -11,6 +11,14 @@ static int check_range(const struct device *d, u64 off, size_t len, struct err *
 	            (unsigned long long)off, (unsigned long long)d->size);
 }
 
+/* Of a partition too it is the byte of the whole stick that helps. */
+static int fail_at(const struct device *d, u64 off, int r, const char *what, struct err *e)
+{
+	for (; d->part_of; d = d->part_of)
+		off += d->part_off;
+	return fail(e, r, "%s: %s at byte %llu: %s", d->name, what, (unsigned long long)off, strerror(-r));
+}
+
 int device_read(struct device *d, u64 off, void *buf, size_t len, struct err *e)
 {
 	int r = check_range(d, off, len, e);
@@ -18,9 +26,7 @@ int device_read(struct device *d, u64 off, void *buf, size_t len, struct err *e)
 	if (r < 0)
 		return r;
 	r = d->ops->read(d, off, buf, len);
-	if (r < 0)
-		return fail(e, r, "%s: read at byte %llu: %s", d->name, (unsigned long long)off, strerror(-r));
-	return 0;
+	return r < 0 ? fail_at(d, off, r, "read", e) : 0;
 }
 
 int device_write(struct device *d, u64 off, const void *buf, size_t len, struct err *e)
@@ -30,9 +36,7 @@ int device_write(struct device *d, u64 off, const void *buf, size_t len, struct 
 	if (r < 0)
 		return r;
 	r = d->ops->write(d, off, buf, len);
-	if (r < 0)
-		return fail(e, r, "%s: write at byte %llu: %s", d->name, (unsigned long long)off, strerror(-r));
-	return 0;
+	return r < 0 ? fail_at(d, off, r, "write", e) : 0;
 }
 
 int device_flush(struct device *d, struct err *e)

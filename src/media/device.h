@@ -31,7 +31,10 @@ struct device {
 	u64 size;
 	u32 sector_size; /* what the table and the file systems count in: 512 or 4096 */
 	bool is_block;   /* a block device, not a file or memory */
-	int fd;          /* for libraries that must have one, to read from: -1 where there is none */
+	bool past_cache; /* what is read comes from the medium, not from the kernel's memory; may end at any reading */
+	const struct device *part_of; /* a window: sentences name the place there, `part_off` further */
+	u64 part_off;
+	int fd; /* for libraries that must have one, to read from: -1 where there is none */
 };
 
 /*

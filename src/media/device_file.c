@@ -47,6 +47,7 @@ static void stop_direct(struct file_device *f)
 {
 	close(f->direct);
 	f->direct = -1;
+	f->d.past_cache = false;
 }
 
 static int write_all(int fd, u64 off, const u8 *buf, size_t len)
@@ -346,6 +347,7 @@ int device_open(const char *path, bool writable, struct device **ret, struct err
 		return fail(e, -r, "%s: %s", path, strerror(r));
 	f->bounce = bounce;
 	f->direct = open_direct(d->fd, writable);
+	d->past_cache = f->direct >= 0;
 	*ret = TAKE(d);
 	return 0;
 }

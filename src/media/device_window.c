@@ -62,6 +62,8 @@ struct device *device_new_window(struct device *under, const char *name, u64 off
 		.size = size,
 		.sector_size = under->sector_size,
 		.is_block = under->is_block,
+		.part_of = under,
+		.part_off = off,
 		.fd = -1,
 	};
 	w->under = under;

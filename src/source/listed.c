@@ -1,20 +1,26 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* A tree that somebody else can list and read: a file system in a disk image. */
 #include <errno.h>
+#include <pthread.h>
 
 #include "src/source/private.h"
 
 struct listed {
 	struct source source;
 	struct source_lister lister;
+	pthread_mutex_t reading; /* who reads a file system has it for himself */
 };
 
 /* Nodes keep the place of their content where others keep an extent. */
 static int read_node(struct source *s, const struct node *n, u64 off, void *buf, size_t len, struct err *e)
 {
 	struct listed *l = (struct listed *)s;
+	int r;
 
-	return l->lister.read(l->lister.ctx, n->extents[0].off, n->size, off, buf, len, e);
+	pthread_mutex_lock(&l->reading);
+	r = l->lister.read(l->lister.ctx, n->extents[0].off, n->size, off, buf, len, e);
+	pthread_mutex_unlock(&l->reading);
+	return r;
 }
 
 static int listed_changed(struct source *s, struct err *e)
@@ -29,6 +35,7 @@ static void free_listed(struct source *s)
 	struct listed *l = (struct listed *)s;
 
 	l->lister.free(l->lister.ctx);
+	pthread_mutex_destroy(&l->reading);
 	free(l);
 }
 
@@ -89,6 +96,7 @@ int source_open_listed(const char *path, const char *format, const char *label, 
 	int r;
 
 	l->lister = lister;
+	pthread_mutex_init(&l->reading, NULL);
 	source_init(&l->source, &ops, path, format);
 	free(l->source.volume_id);
 	l->source.volume_id = xstrdup(label);

@@ -61,6 +61,7 @@ static void stand_aside(struct stand_in *s, struct device **slot, FILE *log)
 static int create(char **argv, FILE *log, struct err *e)
 {
 	struct create_request q = { .source = argv[0], .target = argv[1] };
+	struct create_source source;
 	struct create_job j;
 	struct stand_in s;
 	int r;
@@ -68,13 +69,17 @@ static int create(char **argv, FILE *log, struct err *e)
 	q.plan.boot_fs = argv[2] ? BOOT_FS_EXT4 : BOOT_FS_FAT32;
 	q.plan.time = 1700000000;
 	seed_from_text("torture", &q.plan.seed);
-	r = create_job_prepare(&q, &j, e);
+	r = create_source_read(&q, &source, e);
 	if (r < 0)
 		return r;
-	stand_in(&s, &j.device);
-	r = create_job_run(&j, e);
-	stand_aside(&s, &j.device, log);
-	create_job_free(&j);
+	r = create_job_prepare(&q, &source, &j, e);
+	if (r == 0) {
+		stand_in(&s, &j.device);
+		r = create_jobs_run(&j, 1, e);
+		stand_aside(&s, &j.device, log);
+		create_job_free(&j);
+	}
+	create_source_free(&source);
 	return r;
 }
 

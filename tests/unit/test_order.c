@@ -19,6 +19,7 @@ struct run {
 	char dir[64];
 	char target[96];
 	struct create_request request;
+	struct create_source source;
 	struct create_job job;
 	struct device *file, *recorder;
 	const struct record *record;
@@ -48,13 +49,14 @@ static void begin(struct run *x, enum table_type table, const char *old)
 	x->request.target = x->target;
 	x->request.plan.table = table;
 	seed_from_text("order", &x->request.plan.seed);
-	if (!CHECK_OK(create_job_prepare(&x->request, &x->job, &e), &e))
+	if (!CHECK_OK(create_source_read(&x->request, &x->source, &e), &e) ||
+	    !CHECK_OK(create_job_prepare(&x->request, &x->source, &x->job, &e), &e))
 		return;
 	x->file = x->job.device;
 	x->recorder = device_new_recorder(x->file, false);
 	x->recorder->fd = x->file->fd;
 	x->job.device = x->recorder;
-	x->ok = CHECK_OK(create_job_run(&x->job, &e), &e);
+	x->ok = CHECK_OK(create_jobs_run(&x->job, 1, &e), &e);
 	x->record = device_records(x->recorder, &x->n);
 	err_clear(&e);
 }
@@ -63,6 +65,7 @@ static void end(struct run *x)
 {
 	if (x->file) {
 		create_job_free(&x->job);
+		create_source_free(&x->source);
 		device_free(x->file);
 	}
 	unlink(x->target);
@@ -204,13 +207,14 @@ TEST(a_run_that_ends_early_leaves_no_table)
 		snprintf(x.target, sizeof(x.target), "%s/stick.img", x.dir);
 		make_file(x.target, "AN OLD BOOT SECTOR", STICK_SIZE);
 		x.request = (struct create_request){ .source = iso, .target = x.target };
-		if (!CHECK_OK(create_job_prepare(&x.request, &x.job, &e), &e))
+		if (!CHECK_OK(create_source_read(&x.request, &x.source, &e), &e) ||
+		    !CHECK_OK(create_job_prepare(&x.request, &x.source, &x.job, &e), &e))
 			break;
 		x.file = x.job.device;
 		dying = device_new_failing(x.file, (struct fault){ .at_write = at, .error = EIO, .dies = true });
 		dying->fd = x.file->fd;
 		x.job.device = dying;
-		if (create_job_run(&x.job, &e) == 0)
+		if (create_jobs_run(&x.job, 1, &e) == 0)
 			at = n_writes;
 		else
 			CHECK(e.text && strstr(e.text, at == 1 ? "" : "is not finished and does not boot"));

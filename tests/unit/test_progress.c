@@ -232,6 +232,87 @@ TEST(own_clock_runs)
 	screen_free(&s);
 }
 
+/* ---- several at once */
+
+struct two {
+	struct screen screen; /* its progress is the first member */
+	struct progress_group *group;
+	struct progress *second;
+};
+
+static void two_open(struct two *t, enum progress_mode mode)
+{
+	now = 1000;
+	t->screen.seen = 0;
+	t->screen.out = open_memstream(&t->screen.text, &t->screen.len);
+	t->group = progress_group_new(mode, t->screen.out, test_clock);
+	t->screen.p = progress_group_add(t->group, "/dev/sdb");
+	t->second = progress_group_add(t->group, "/tmp/a\"b\n.img");
+	progress_begin(t->screen.p, "write", 100 * MIB);
+	progress_begin(t->second, "write", 200 * MIB);
+}
+
+static void two_free(struct two *t)
+{
+	progress_group_free(t->group);
+	fclose(t->screen.out);
+	free(t->screen.text);
+}
+
+TEST(lines_of_several_name_their_target)
+{
+	struct two t;
+
+	two_open(&t, PROGRESS_LINES);
+	add_after(&t.screen, 1, 20 * MIB);
+	CHECK_STR(fresh(&t.screen), "/dev/sdb: write:  20 %  20.00 MiB of 100.00 MiB  21.0 MB/s  0:04 left\n");
+	progress_add(t.second, 20 * MIB);
+	CHECK_STR(fresh(&t.screen),
+	          "/tmp/a\"b\\x0a.img: write:  10 %  20.00 MiB of 200.00 MiB  21.0 MB/s  0:09 left\n");
+	two_free(&t);
+}
+
+TEST(objects_of_several_name_their_target)
+{
+	struct two t;
+
+	two_open(&t, PROGRESS_JSON);
+	fresh(&t.screen);
+	now += 1;
+	progress_add(t.second, 20 * MIB);
+	CHECK_STR(fresh(&t.screen),
+	          "{\"format\":1,\"event\":\"progress\",\"target\":\"/tmp/a\\\"b\\\\x0a.img\",\"what\":\"write\","
+	          "\"done\":20971520,\"total\":209715200,\"bytes_per_second\":20971520,\"seconds_left\":9}\n");
+	two_free(&t);
+}
+
+/* One line for all; when one has ended the other goes on. */
+TEST(a_bar_of_several_is_one)
+{
+	struct two t;
+
+	two_open(&t, PROGRESS_BAR);
+	fresh(&t.screen);
+	add_after(&t.screen, 1, 20 * MIB);
+	CHECK_STR(fresh(&t.screen), "\rsdb  20 %  a\"b\\x0a.img   0 %   21.0 MB/s");
+	progress_add(t.second, 20 * MIB); /* too early for another */
+	CHECK_STR(fresh(&t.screen), "");
+	now += 1;
+	progress_add(t.second, 20 * MIB);
+	CHECK_STR(fresh(&t.screen), "\rsdb  20 %  a\"b\\x0a.img  20 %   41.9 MB/s  0:08 left");
+	now += 2;
+	progress_end(t.screen.p);
+	CHECK_STR(fresh(&t.screen), "\rsdb 100 %  a\"b\\x0a.img  20 %   21.0 MB/s  0:08 left");
+	now += 1;
+	progress_add(t.second, 100 * MIB);
+	CHECK_STR(fresh(&t.screen), "\rsdb 100 %  a\"b\\x0a.img  70 %   29.4 MB/s  0:02 left");
+	progress_end(t.second);
+	CHECK_STR(fresh(&t.screen), "\rsdb 100 %  a\"b\\x0a.img 100 %   0.0 MB/s            ");
+	progress_break(t.second);
+	CHECK_STR(fresh(&t.screen), "\n");
+	two_free(&t);
+}
+
 int main(int argc, char **argv)
 {
 	return test_main(argc, argv);
