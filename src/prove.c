@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "src/base/scratch.h"
+#include "src/plan.h"
 #include "src/prove_menu.h"
 #include "src/prove_parts.h"
 
@@ -212,6 +213,32 @@ static int prove_firmware(struct proof *p, struct err *e)
 }
 
 /* ---- all of them */
+
+int prove_choose(const char *words, const struct stick *s, bool ret[N_FIRMWARES], struct err *e)
+{
+	bool chosen[N_FIRMWARES] = { false };
+	enum firmware f;
+
+	if (!words) {
+		chosen[FIRMWARE_BIOS] = !s->is_ours || stick_has_file(s, STICK_DIR "/syslinux.cfg");
+		chosen[FIRMWARE_UEFI] = !s->is_ours || stick_has_file(s, GRUB_CFG);
+	}
+	while (words) {
+		size_t len = strcspn(words, ",");
+		AUTO_FREE char *word = xstrndup(words, len);
+
+		if (strcmp(word, "all") == 0)
+			memset(chosen, true, sizeof(chosen));
+		else if (firmware_by_name(word, &f) == 0)
+			chosen[f] = true;
+		else
+			return fail_as(e, EXIT_USAGE, -EINVAL, "--boot: \"%s\" is none of bios, uefi, secureboot, all",
+			               word);
+		words = words[len] ? words + len + 1 : NULL;
+	}
+	memcpy(ret, chosen, sizeof(chosen));
+	return 0;
+}
 
 static const struct family *family_of(const struct stick *s)
 {

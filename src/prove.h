@@ -34,4 +34,10 @@ struct prove_request {
 MUST_CHECK int prove_boot(struct device *d, const struct stick *s, const struct prove_request *q, struct progress *p,
                           struct checks *c, struct err *e);
 
+/*
+ * Which firmwares words such as "bios,uefi" or "all" mean; NULL: those that the stick has loaders for, without Secure
+ * Boot. -EINVAL, classed EXIT_USAGE.
+ */
+MUST_CHECK int prove_choose(const char *words, const struct stick *s, bool ret[N_FIRMWARES], struct err *e);
+
 #endif

@@ -58,17 +58,18 @@ static int look(struct verifying *v, struct err *e)
 	const struct verify_request *q = v->request;
 	struct device *d = v->target.device;
 	const struct stick *s = &v->target.stick;
-	int r = verify_structure(d, s, v->checks, e);
+	struct prove_request prove = q->prove;
+	int r = q->boots ? prove_choose(q->firmwares, s, prove.firmware, e) : 0;
 
+	if (r == 0)
+		r = verify_structure(d, s, v->checks, e);
 	if (r == 0 && !q->boots && q->settled)
 		q->settled(q->settled_ctx);
 	if (r == 0 && q->capacity)
 		r = capacity_probe(d, s, q->progress, v->checks, e);
 	if (r == 0)
 		r = verify_content(d, s, &v->content, v->checks, e);
-	if (r == 0 && q->boots)
-		r = prove_boot(d, s, &q->prove, q->progress, v->checks, e);
-	return r;
+	return r == 0 && q->boots ? prove_boot(d, s, &prove, q->progress, v->checks, e) : r;
 }
 
 int verify_run(const struct verify_request *q, struct checks *ret, struct err *e)

@@ -15,7 +15,8 @@ struct verify_request {
 	const char *source;           /* compare with it, not with the manifests; NULL */
 	bool capacity;                /* probe its size: guarded and opened exclusively, as for a change */
 	bool boots;                   /* start it, as `prove` says */
-	struct prove_request prove;
+	const char *firmwares;        /* by which, for prove_choose() */
+	struct prove_request prove;   /* without the firmwares */
 	struct progress *progress;
 	/* Called once, when no program has to be started any more and all is open: not at all with `boots`. */
 	void (*settled)(void *ctx);

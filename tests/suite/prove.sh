@@ -54,7 +54,7 @@ kernel_is_none() {
     kernel=$(mdir -b -i stick.img@@1M ::/live | grep vmlinuz | head -n 1)
     head -c 8000000 /dev/zero >zeros
     mcopy -o -i stick.img@@1M zeros "$kernel"
-    unchanged prove stick.img bios,uefi 300 shots >said
+    unchanged prove stick.img default 300 shots >said
     cat said
     grep -Eq '^bad boot-bios SYSLINUX could not start the kernel; .*last lines: .*Booting kernel failed' said
     grep -Eq '^bad boot-uefi the kernel is none, or damaged; .*last lines: .*invalid magic number' said
@@ -164,6 +164,8 @@ boot_that_writes() {
 
 boot_refuses() {
     stick
+    ! prove stick.img bios,coreboot 2>said
+    grep -q '^prove: --boot: "coreboot" is none of bios, uefi, secureboot, all$' said
     refuses 1 'there is no graphical session here for a window: use --serial' \
         env -u DISPLAY -u WAYLAND_DISPLAY "$LIVESTICK" boot stick.img
     refuses 2 'is none of bios, uefi, secureboot' "$LIVESTICK" boot --firmware coreboot stick.img

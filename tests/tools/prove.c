@@ -2,7 +2,7 @@
 /*
  * prove_boot() on a stick, for tests/suite/prove.sh:
  *
- *	prove STICK FIRMWARE[,FIRMWARE] [SECONDS [SCREENSHOTS]]
+ *	prove STICK FIRMWARE[,FIRMWARE]|default [SECONDS [SCREENSHOTS]]
  *
  * A line for each check: "ok", "bad" or "unknown", its id, its sentence. What is going on goes to stderr.
  */
@@ -14,7 +14,7 @@ static void say(void *ctx, const char *line)
 	fprintf(stderr, "%s\n", line);
 }
 
-static int run(const char *path, const struct prove_request *q, struct checks *c, struct err *e)
+static int run(const char *path, const char *firmwares, struct prove_request *q, struct checks *c, struct err *e)
 {
 	AUTO_DEVICE struct device *d = NULL;
 	struct stick s = { 0 };
@@ -22,6 +22,8 @@ static int run(const char *path, const struct prove_request *q, struct checks *c
 
 	if (r == 0)
 		r = stick_read(d, &s, e);
+	if (r == 0)
+		r = prove_choose(strcmp(firmwares, "default") == 0 ? NULL : firmwares, &s, q->firmware, e);
 	if (r == 0)
 		r = prove_boot(d, &s, q, NULL, c, e);
 	stick_free(&s);
@@ -38,11 +40,9 @@ int main(int argc, char **argv)
 
 	if (argc < 3)
 		return 2;
-	for (int i = 0; i < N_FIRMWARES; i++)
-		q.firmware[i] = strstr(argv[2], firmware_name[i]) != NULL;
 	q.seconds = argc > 3 ? (unsigned)strtoul(argv[3], NULL, 10) : 0;
 	q.screenshots = argc > 4 ? argv[4] : NULL;
-	r = run(argv[1], &q, &c, &e);
+	r = run(argv[1], argv[2], &q, &c, &e);
 	for (size_t i = 0; i < c.n; i++)
 		printf("%s %s %s\n", word[c.check[i].result], c.check[i].id, c.check[i].detail);
 	checks_free(&c);
