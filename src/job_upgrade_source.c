@@ -5,16 +5,15 @@
  */
 #include <errno.h>
 
+#include "src/base/hashing.h"
 #include "src/job_upgrade_parts.h"
 #include "src/source/sums.h"
-
-#define PIECE MIB
 
 struct reading {
 	struct upgrade_job *job;
 	struct sums *sums;
-	u8 *piece;
-	size_t next_copy; /* of plan->copy, which is in the order of the files */
+	struct hashing *hashing; /* of the manifest's digests; a list's is made here */
+	size_t next_copy;        /* of plan->copy, which is in the order of the files */
 };
 
 /* The node that a file of BOOT is copied from; NULL: it is one of ours. */
@@ -62,15 +61,16 @@ static int read_file(struct reading *rd, struct volume_file *f, struct err *e)
 	struct digest *digest = sum ? digest_new(sum->kind) : NULL;
 	int r = 0;
 
-	for (u64 off = 0; r == 0 && off < f->size; off += PIECE) {
-		size_t len = (size_t)MIN(PIECE, f->size - off);
+	for (u64 off = 0; r == 0 && off < f->size; off += HASHING_PIECE) {
+		size_t len = (size_t)MIN(HASHING_PIECE, f->size - off);
+		u8 *piece = hashing_piece(rd->hashing);
 
-		r = interrupted ? fail(e, -EINTR, "interrupted") : input_read(&f->input, off, rd->piece, len, e);
+		r = interrupted ? fail(e, -EINTR, "interrupted") : input_read(&f->input, off, piece, len, e);
 		if (r < 0)
 			break;
-		sha256_add(f->hash, rd->piece, len);
+		hashing_add(rd->hashing, f->hash, len);
 		if (digest)
-			digest_add(digest, rd->piece, len);
+			digest_add(digest, piece, len);
 		progress_add(rd->job->request->progress, len);
 	}
 	f->hash = NULL; /* done with: the write need not do it again */
@@ -88,6 +88,7 @@ static int read_files(struct reading *rd, struct err *e)
 	for (size_t i = 0; r == 0 && i < files->n; i++)
 		if (files->file[i].hash)
 			r = read_file(rd, &files->file[i], e);
+	hashing_wait(rd->hashing);
 	return r;
 }
 
@@ -102,12 +103,15 @@ static int read_image(struct reading *rd, struct err *e)
 int upgrade_read_source_through(struct upgrade_job *j, struct err *e)
 {
 	AUTO_SUMS struct sums *sums = NULL;
-	AUTO_FREE u8 *piece = xcalloc(1, PIECE);
-	struct reading rd = { .job = j, .piece = piece };
+	AUTO_HASHING struct hashing *hashing = NULL;
+	struct reading rd = { .job = j };
 	u64 bytes = 0;
 	int r = sums_read(j->facts.source, &sums, e);
 
+	if (r == 0)
+		r = hashing_new(&hashing, e);
 	rd.sums = sums;
+	rd.hashing = hashing;
 	for (size_t i = 0; i < j->plan->slot_manifest.n_files; i++)
 		bytes += j->plan->slot_manifest.file[i].size;
 	progress_begin(j->request->progress, "read", bytes);

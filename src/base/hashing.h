@@ -26,7 +26,10 @@ MUST_CHECK int hashing_new(struct hashing **ret, struct err *e);
 
 /* HASHING_PIECE bytes to read into, aligned to 4096; the caller's until hashing_add(). Waits for one to be free. */
 u8 *hashing_piece(struct hashing *h);
-/* The first `len` bytes of the piece last got are the next ones of `to`. */
+/*
+ * The first `len` bytes of the piece last got are the next ones of `to`, and may still be read until another piece is
+ * asked for. Without hashing_end() `to` stays the caller's, and is good after hashing_wait().
+ */
 void hashing_add(struct hashing *h, struct sha256 *to, size_t len);
 /* That was all: `of` is freed, and its digest (SHA256_SIZE bytes) put where told, some time before hashing_wait() ends.
  */

@@ -9,13 +9,15 @@
 #define MIN_CLUSTERS     65525      /* with fewer it would be a FAT16 volume */
 #define MAX_CLUSTERS     0x0ffffff4 /* the numbers above are marks */
 #define MAX_CLUSTER_SIZE (64 * KIB)
-#define MAX_VOLUME       (16 * KIB * GIB) /* what 32 bits of large sectors can count */
-#define MIN_RESERVED     32               /* sectors */
-#define BACKUP_SECTOR    6
-#define HEAD_SECTORS     9 /* boot sector, FSInfo, a third one, room, and the three again at BACKUP_SECTOR */
-#define FAT_GRAIN        (4 * KIB)
-#define END_OF_CHAIN     0x0fffffff
-#define FIRST_CLUSTER    2
+/* Smaller clusters only where there is no room for others: they are scattered sooner, and flash has larger pages. */
+#define SMALLEST_BY_CHOICE (4 * KIB)
+#define MAX_VOLUME         (16 * KIB * GIB) /* what 32 bits of large sectors can count */
+#define MIN_RESERVED       32               /* sectors */
+#define BACKUP_SECTOR      6
+#define HEAD_SECTORS       9 /* boot sector, FSInfo, a third one, room, and the three again at BACKUP_SECTOR */
+#define FAT_GRAIN          (4 * KIB)
+#define END_OF_CHAIN       0x0fffffff
+#define FIRST_CLUSTER      2
 
 static_assert(BACKUP_SECTOR + 3 == HEAD_SECTORS, "the backup has three sectors");
 
@@ -104,25 +106,39 @@ static u64 clusters_needed(const struct fat_tree *t, const struct volume_files *
 	return n;
 }
 
+static u64 bytes_written(const struct geometry *g, u64 used)
+{
+	return used * g->cluster_size + 2 * g->fat_bytes;
+}
+
+/* The first geometry that has room; one with smaller clusters where that saves much, as it does with many small files.
+ */
 static int choose_geometry(struct fat32 *f, struct err *e)
 {
 	u32 cluster = f->o.cluster_size ? f->o.cluster_size : 32 * KIB;
 	u64 align = MIB, missing = UINT64_MAX;
+	struct geometry g = { 0 };
 
-	while (next_geometry(&f->o, &cluster, &align, &f->g)) {
-		f->used = clusters_needed(&f->tree, f->files, f->g.cluster_size);
-		if (f->used <= f->g.n_clusters)
-			return 0;
-		missing = MIN(missing, (f->used - f->g.n_clusters) * f->g.cluster_size);
+	while ((!f->used || cluster >= SMALLEST_BY_CHOICE) && next_geometry(&f->o, &cluster, &align, &g)) {
+		u64 used = clusters_needed(&f->tree, f->files, g.cluster_size);
+
+		if (used > g.n_clusters) {
+			missing = MIN(missing, (used - g.n_clusters) * g.cluster_size);
+		} else if (!f->used || bytes_written(&g, used) < bytes_written(&f->g, f->used) / 8 * 7) {
+			f->g = g;
+			f->used = used;
+		}
 	}
+	if (f->used)
+		return 0;
 	if (missing != UINT64_MAX)
 		return fail(e, -ENOSPC, "the files need %llu bytes more than a FAT32 volume of %llu bytes has for them",
 		            (unsigned long long)missing, (unsigned long long)f->o.size);
-	if (f->g.n_clusters > MAX_CLUSTERS)
+	if (g.n_clusters > MAX_CLUSTERS)
 		return fail(e, -ENOTSUP, "%llu bytes are too many for FAT32 with clusters of %u bytes",
-		            (unsigned long long)f->o.size, f->g.cluster_size);
+		            (unsigned long long)f->o.size, g.cluster_size);
 	return fail(e, -ENOTSUP, "%llu bytes are too small for FAT32 with clusters of %u bytes",
-	            (unsigned long long)f->o.size, f->g.cluster_size);
+	            (unsigned long long)f->o.size, g.cluster_size);
 }
 
 static bool is_label(const char label[12])

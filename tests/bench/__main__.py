@@ -111,14 +111,14 @@ class Bench:
     def upgrade(self):
         t = self.table("**upgrade** of a system of %s on the stick, into the slot that holds the one before; so many of the "
                        "system's blocks differ from that:" % self.name)
-        other = self.sources.iso("other", self.opt.size, 100)
+        other = self.sources.iso("other", self.opt.size, 100, version=2)
         for changed in 1, 30, 100:
             new = self.sources.iso("new", self.opt.size, changed)
             with PlainFile(self.work, 8 * GIB) as medium:
                 tools.livestick(self.opt.build, "create", "--yes", "--quiet", self.iso, medium.path)
-                tools.livestick(self.opt.build, "upgrade", "--yes", "--quiet", other, medium.path)
+                tools.livestick(self.opt.build, "upgrade", "--quiet", other, medium.path)
                 figures = self.once(self.stick(backing=medium.path), lambda path: tools.livestick(
-                    self.opt.build, "upgrade", "--yes", "--quiet", new, path))
+                    self.opt.build, "upgrade", "--quiet", new, path))
             t.add("%d %% changed" % changed, figures)
             os.unlink(new)
         os.unlink(other)
@@ -128,7 +128,7 @@ class Bench:
         with PlainFile(self.work, 8 * GIB) as medium:
             tools.livestick(self.opt.build, "create", "--yes", "--quiet", self.iso, medium.path)
             ours = self.once(self.stick(backing=medium.path),
-                             lambda path: tools.livestick(self.opt.build, "verify", path))
+                             lambda path: tools.livestick(self.opt.build, "verify", "--progress", "none", path))
             t.add("livestick verify", ours)
             t.add("dd iflag=direct", self.once(self.stick(backing=medium.path),
                                                lambda path: tools.dd_read(path, ours["read"])))

@@ -18,12 +18,12 @@ class Sources:
         extract(self.small, self.base)
         os.unlink(self.base + "/sha256sum.txt")  # it lists the image that is replaced
 
-    def iso(self, name, megabytes, changed=0):
-        """An ISO with an image of so many MB; `changed` of its blocks, in per cent, differ from those of 0."""
+    def iso(self, name, megabytes, changed=0, version=1):
+        """An ISO with an image of so many MB; `changed` of its blocks, in per cent, are of another version."""
         path = os.path.join(self.work, name + ".iso")
         tree = self.tree(name)
         image = tree + "/live/filesystem.squashfs"
-        write_noise(image, megabytes * 1000000 // BLOCK, changed)
+        write_noise(image, megabytes * 1000000 // BLOCK, changed, version)
         make_iso(tree, path)
         shutil.rmtree(tree)
         return path
@@ -64,10 +64,10 @@ def make_iso(tree, path):
                     path, tree], check=True, stderr=subprocess.DEVNULL)
 
 
-def write_noise(path, blocks, changed):
-    pool = random.Random(1).randbytes(64 * BLOCK)
+def write_noise(path, blocks, changed, version):
+    noise = [random.Random(i).randbytes(BLOCK - 16) for i in range(32)]
     differ = set(random.Random(2).sample(range(blocks), blocks * changed // 100)) if changed else ()
     with open(path, "wb") as f:
         for n in range(blocks):
-            at = n % 64 * BLOCK
-            f.write(b"%020d%4d" % (n, changed if n in differ else 0) + pool[at:at + BLOCK - 24])
+            one = version if n in differ else 0
+            f.write(b"%016d" % n + noise[(n + 7 * one) % len(noise)])

@@ -338,6 +338,36 @@ TEST(smaller_clusters_when_large_ones_do_not_hold_the_files)
 	volume_files_free(&v);
 }
 
+/* Not with the largest clusters that have room where smaller ones save an eighth of what is written. */
+TEST(small_files_get_small_clusters)
+{
+	static const struct {
+		u64 size;
+		unsigned n;
+		u32 cluster;
+	} rows[] = {
+		{ 300, 20000, 4096 },   { 4096, 20000, 4096 },  { 12000, 20000, 4096 }, { 16000, 20000, 16384 },
+		{ 32768, 5000, 32768 }, { 700000, 900, 32768 }, { 300, 100, 32768 },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct fat32_options o = options(MIB, 8 * GIB);
+		struct volume_files v = { 0 };
+		struct fat32 *f = NULL;
+		struct err e = { 0 };
+		char path[32];
+
+		for (unsigned k = 0; k < rows[i].n; k++) {
+			snprintf(path, sizeof(path), "/D%u/F%u", k / 1000, k);
+			volume_add(&v, path, rows[i].size, made_up(k), NOW);
+		}
+		if (CHECK_OK(fat32_plan(&o, &v, &f, &e), &e))
+			CHECK_U64(fat32_cluster_size(f), rows[i].cluster);
+		fat32_free(f);
+		volume_files_free(&v);
+	}
+}
+
 TEST(file_of_4_gib)
 {
 	u64 left = 0;
