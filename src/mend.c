@@ -5,6 +5,7 @@
 
 #include "src/base/scratch.h"
 #include "src/base/spawn.h"
+#include "src/media/shadow.h"
 
 #define PIECE       MIB
 #define SECONDS     1800
@@ -16,60 +17,16 @@
 
 /* ---- the copy */
 
-struct copy {
-	char *path;
-	struct device *file;
-};
-
-static void copy_free(struct copy *c)
-{
-	device_free(c->file);
-	if (c->path)
-		unlink(c->path);
-	free(c->path);
-}
-
-static int make_file(struct copy *c, u64 size, struct err *e)
-{
-	struct buf path = { 0 };
-	int fd;
-
-	buf_addf(&path, "%s/livestick-boot-XXXXXX", scratch_parent());
-	fd = mkstemp(path.s);
-	if (fd < 0) {
-		fail(e, -errno, "%s: cannot make a file: %s", path.s, strerror(errno));
-		buf_free(&path);
-		return -EIO;
-	}
-	c->path = path.s;
-	if (ftruncate(fd, (off_t)size) < 0) {
-		close(fd);
-		return fail(e, -errno, "%s: cannot have %llu bytes: %s", c->path, (unsigned long long)size,
-		            strerror(errno));
-	}
-	close(fd);
-	return device_open(c->path, true, &c->file, e);
-}
-
-static bool is_zero(const u8 *data, size_t len)
-{
-	return len == 0 || (data[0] == 0 && memcmp(data, data + 1, len - 1) == 0);
-}
-
 /* All of BOOT: which blocks are metadata is what a damaged volume cannot be asked. */
-static int fill(struct copy *c, struct device *boot, struct progress *p, struct err *e)
+static int fill(struct shadow *c, struct device *boot, struct progress *p, struct err *e)
 {
-	AUTO_FREE u8 *piece = xcalloc(1, PIECE);
 	int r = 0;
 
 	progress_begin(p, "copy", boot->size);
 	for (u64 off = 0; r == 0 && off < boot->size; off += PIECE) {
 		size_t len = (size_t)MIN(PIECE, boot->size - off);
 
-		r = interrupted ? fail(e, -EINTR, "interrupted; nothing was written")
-		                : device_read(boot, off, piece, len, e);
-		if (r == 0 && !is_zero(piece, len))
-			r = device_write(c->file, off, piece, len, e);
+		r = shadow_copy(c, off, len, e);
 		if (r == -ENOSPC)
 			return fail(e, r,
 			            "a copy of BOOT (up to %llu bytes) has no room in %s; TMPDIR names another place",
@@ -77,7 +34,7 @@ static int fill(struct copy *c, struct device *boot, struct progress *p, struct 
 		progress_add(p, len);
 	}
 	progress_end(p);
-	return r < 0 ? r : device_flush(c->file, e);
+	return r == -EINTR ? fail(e, r, "nothing was written") : r;
 }
 
 /* ---- the program */
@@ -139,36 +96,27 @@ static int mend_ext4(const char *path, struct buf *said, struct err *e)
 }
 
 /* fsck.fat leaves a backup boot sector alone that says something else. */
-static int copy_boot_sector(struct copy *c, struct err *e)
+static int copy_boot_sector(struct shadow *c, u64 volume, struct err *e)
 {
 	u8 sector[4096], backup[4096];
 	u32 at, size;
-	int r = device_read(c->file, 0, sector, sizeof(sector), e);
+	int r = shadow_read(c, 0, sector, sizeof(sector), e);
 
 	size = get_le16(sector + 11);
 	at = get_le16(sector + FAT_BACKUP);
 	if (r < 0 || (size != 512 && size != 4096) || at == 0 || at >= get_le16(sector + 14) ||
-	    (u64)(at + 1) * size > c->file->size)
+	    (u64)(at + 1) * size > volume)
 		return r;
-	r = device_read(c->file, (u64)at * size, backup, size, e);
-	return r < 0 || memcmp(sector, backup, size) == 0 ? r : device_write(c->file, (u64)at * size, sector, size, e);
+	r = shadow_read(c, (u64)at * size, backup, size, e);
+	return r < 0 || memcmp(sector, backup, size) == 0 ? r : shadow_put(c, (u64)at * size, sector, size, e);
 }
 
-static int run_program(struct copy *c, const struct stick *s, u32 sector_size, struct buf *said, struct err *e)
+static int run_program(struct shadow *c, const struct stick *s, struct buf *said, struct err *e)
 {
-	int r;
+	int r = s->boot_is_ext4 ? mend_ext4(shadow_path(c), said, e) : mend_fat(shadow_path(c), said, e);
 
-	/* It is the program's alone for that time. */
-	device_free(c->file);
-	c->file = NULL;
-	r = s->boot_is_ext4 ? mend_ext4(c->path, said, e) : mend_fat(c->path, said, e);
-	rename_copy(said, c->path);
-	if (r == 0)
-		r = device_open(c->path, true, &c->file, e);
-	if (r < 0)
-		return r;
-	c->file->sector_size = sector_size;
-	return s->boot_is_ext4 ? 0 : copy_boot_sector(c, e);
+	rename_copy(said, shadow_path(c));
+	return r < 0 || s->boot_is_ext4 ? r : copy_boot_sector(c, s->boot_size, e);
 }
 
 /* ---- what has changed */
@@ -194,7 +142,7 @@ static void compare(struct mend *m, u64 off, const u8 *was, const u8 *now, size_
 	}
 }
 
-static int find_changes(struct mend *m, const struct copy *c, struct device *boot, u64 start, struct err *e)
+static int find_changes(struct mend *m, const struct shadow *c, struct device *boot, u64 start, struct err *e)
 {
 	AUTO_FREE u8 *was = xcalloc(1, PIECE), *now = xcalloc(1, PIECE);
 
@@ -204,7 +152,7 @@ static int find_changes(struct mend *m, const struct copy *c, struct device *boo
 		                    : device_read(boot, off, was, len, e);
 
 		if (r == 0)
-			r = device_read(c->file, off, now, len, e);
+			r = shadow_read(c, off, now, len, e);
 		if (r < 0)
 			return r;
 		compare(m, start + off, was, now, len, boot->sector_size);
@@ -228,16 +176,16 @@ static int show(struct mend *m, struct device *d, struct err *e)
 int mend_make(struct device *d, const struct stick *s, struct progress *p, struct mend **ret, struct err *e)
 {
 	AUTO_DEVICE struct device *boot = device_new_window(d, d->name, s->boot_start, s->boot_size);
-	CLEANUP(copy_free) struct copy c = { 0 };
+	AUTO_SHADOW struct shadow *c = NULL;
 	struct mend *m = xcalloc(1, sizeof(*m));
-	int r = make_file(&c, s->boot_size, e);
+	int r = shadow_new(d, s->boot_start, s->boot_size, &c, e);
 
 	if (r == 0)
-		r = fill(&c, boot, p, e);
+		r = fill(c, boot, p, e);
 	if (r == 0)
-		r = run_program(&c, s, boot->sector_size, &m->said, e);
+		r = run_program(c, s, &m->said, e);
 	if (r == 0)
-		r = find_changes(m, &c, boot, s->boot_start, e);
+		r = find_changes(m, c, boot, s->boot_start, e);
 	if (r == 0 && m->n)
 		r = show(m, d, e);
 	if (r < 0 || m->n == 0)

@@ -122,10 +122,12 @@ int shadow_copy(struct shadow *s, u64 off, u64 len, struct err *e)
 
 /* ---- what others wrote */
 
-static int read_own(const struct shadow *s, u64 off, u8 *buf, size_t len, struct err *e)
+int shadow_read(const struct shadow *s, u64 off, void *buf, size_t len, struct err *e)
 {
+	if (off > s->size || len > s->size - off)
+		return fail(e, -ERANGE, "a temporary file ends before byte %llu", (unsigned long long)(off + len));
 	for (size_t done = 0; done < len;) {
-		ssize_t n = pread(s->fd, buf + done, len - done, (off_t)(off + done));
+		ssize_t n = pread(s->fd, (u8 *)buf + done, len - done, (off_t)(off + done));
 
 		if (n <= 0)
 			return fail(e, n < 0 ? -errno : -EIO, "a temporary file: %s", strerror(n < 0 ? errno : EIO));
@@ -141,7 +143,7 @@ static int apply_stretch(struct shadow *s, struct device *to, u64 off, u64 end, 
 
 	for (size_t n; r == 0 && off < end; off += n) {
 		n = MIN(GRAIN, end - off);
-		r = read_own(s, off, s->piece, n, e);
+		r = shadow_read(s, off, s->piece, n, e);
 		if (r == 0)
 			r = device_read(to, off, now, n, e);
 		if (r == 0 && memcmp(now, s->piece, n) != 0)

@@ -26,6 +26,9 @@ MUST_CHECK int shadow_copy(struct shadow *s, u64 off, u64 len, struct err *e);
 /* Puts other bytes there than the device has. */
 MUST_CHECK int shadow_put(struct shadow *s, u64 off, const void *data, size_t len, struct err *e);
 
+/* What is in it now. */
+MUST_CHECK int shadow_read(const struct shadow *s, u64 off, void *buf, size_t len, struct err *e);
+
 /*
  * Writes into `to`, a device of the part's size that holds the same bytes, what somebody has written into the shadow
  * since.
