@@ -100,6 +100,6 @@ int main(int argc, char **argv)
 	return 0;
 }
 END
-${CC:-cc} -std=gnu11 -I. -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -pthread -o "$work/make" "$work/make.c" src/base/*.c -lcrypto
+${CC:-cc} -std=gnu11 -I. -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -pthread -o "$work/make" "$work/make.c" src/base/*.c -lcrypto -lseccomp
 cd "$out"
 "$work/make" "$work/fat"
