@@ -29,7 +29,7 @@ trap 'exit 1' HUP INT TERM
 # ---- is it there already?
 cached() {
     [ -s "$iso" ] || return 1
-    touch "$iso"            # in use: not the one to be pruned
+    touch -a "$iso"         # in use: not the one to be pruned; its mtime stays, for whoever reads it at this moment
     echo "$iso"
 }
 
@@ -189,6 +189,6 @@ finish() {      # LABEL OPTION...
         -o "$work/iso" "$cd" >&2
     mv "$work/iso" "$iso.$$"        # $work may be on another file system
     mv "$iso.$$" "$iso"
-    ls -t "$cache/$kind"-????????????????.iso | tail -n +5 | while read -r old; do rm -f "$old"; done
+    ls -tu "$cache/$kind"-????????????????.iso | tail -n +5 | while read -r old; do rm -f "$old"; done
     echo "$iso"
 }
