@@ -4,8 +4,6 @@ import shutil
 import subprocess
 import tempfile
 
-from sources import extract
-
 MIB = 1 << 20
 
 
