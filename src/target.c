@@ -31,9 +31,12 @@ static int check_stick(const struct target_request *q, const struct stick *s, st
 {
 	const char *name = q->path;
 
-	if (s->damage && q->accept == TARGET_SOUND)
+	if (q->accept == TARGET_ANY)
+		return 0;
+	/* What is so damaged that nobody can tell whose it is cannot be mended as ours. */
+	if (s->damage && (q->accept == TARGET_SOUND || !s->is_ours))
 		return fail_refused(e, -EUCLEAN, "%s: is damaged: %s", name, s->damage);
-	if (!s->is_ours && q->accept != TARGET_ANY)
+	if (!s->is_ours)
 		return fail_refused(e, -EINVAL,
 		                    "%s: is not a stick that livestick made (create makes one, and wipes it)", name);
 	return 0;
