@@ -239,11 +239,12 @@ static void mount_state(struct scene *s, const char *where)
 	s->n_mounted++;
 	save(path, s->work, AREA(s));
 	for (int rw = 0; rw < 2; rw++) {
-		if (sandbox_run(
-		        "for i in $(seq 50); do said=$(LC_ALL=C mount -t ext4 -o %s,loop,offset=%llu,"
-		        "sizelimit=%llu %s %s 2>&1) && exit; echo $said; case $said in *'loop device'*) sleep 0.2 ;; "
-		        "*) exit 1 ;; esac; done; exit 1",
-		        rw ? "rw" : "ro", (unsigned long long)START, (unsigned long long)s->size, path, dir) != 0) {
+		if (sandbox_run("for i in $(seq 50); do said=$(LC_ALL=C mount -t ext4 -o %s,loop,offset=%llu,"
+		                "sizelimit=%llu %s %s 2>&1) && exit; echo $said; case $said in *'loop "
+		                "device'*|*'already mounted'*) sleep 0.2 ;; "
+		                "*) exit 1 ;; esac; done; exit 1",
+		                rw ? "rw" : "ro", (unsigned long long)START, (unsigned long long)s->size, path,
+		                dir) != 0) {
 			note_bad(s, where, sandbox_said());
 			return;
 		}
