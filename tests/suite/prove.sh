@@ -9,7 +9,10 @@ iso=$(small_iso)
 
 stick() { "$LIVESTICK" create --quiet --size 1G "$@" "$iso" stick.img; }
 
-is_png() { [ "$(head -c 8 "$1" | xxd -p)" = 89504e470d0a1a0a ] && [ "$(wc -c <"$1")" -gt 1000 ]; }
+# A whole picture; one of a black screen is small.
+is_png() {
+    [ "$(head -c 8 "$1" | od -An -tx1 | tr -d ' \n')" = 89504e470d0a1a0a ] && tail -c 8 "$1" | grep -aq IEND || fail "$1: is no PNG of $(wc -c <"$1") bytes"
+}
 
 # Whatever a guest did, the stick has the bytes that it had.
 unchanged() {
@@ -26,7 +29,7 @@ starts_and_keeps() {
     cat said
     grep -Eq '^ok boot-bios started in [0-9]+ s( \(emulated\))?: Linux [0-9][^ ]+, has a shell$' said
     grep -Eq '^ok persist-bios /root/\.livestick-[0-9a-f]+, .* it lies on the persistence partition as /rw/root/\.livestick-' said
-    [ "$(wc -l <said)" -eq 2 ]
+    [ "$(wc -l <said)" -eq 2 ] || fail "not two verdicts"
     is_png shots/bios.png
     is_png shots/bios-again.png
     [ -z "$(find . -name '*livestick.*')" ]
@@ -58,7 +61,7 @@ kernel_is_none() {
     cat said
     grep -Eq '^bad boot-bios SYSLINUX could not start the kernel; .*last lines: .*Booting kernel failed' said
     grep -Eq '^bad boot-uefi the kernel is none, or damaged; .*last lines: .*invalid magic number' said
-    [ "$(wc -l <said)" -eq 2 ]
+    [ "$(wc -l <said)" -eq 2 ] || fail "not two verdicts"
     is_png shots/bios.png
     is_png shots/uefi.png
 }
