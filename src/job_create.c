@@ -3,11 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+
+#include "src/base/thread.h"
 
 int create_source_read(const struct create_request *q, struct create_source *ret, struct err *e)
 {
@@ -402,16 +402,10 @@ static void *run_one(void *arg)
 	return NULL;
 }
 
-/* Signals are left to the calling thread, which has nothing to do. */
 static void start(struct runner *x)
 {
-	sigset_t all, before;
-	int r;
+	int r = thread_start(&x->thread, run_one, x);
 
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	r = -pthread_create(&x->thread, NULL, run_one, x);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	x->has_thread = r == 0;
 	if (!x->has_thread)
 		x->r = say_state(x->job, fail(&x->err, r, "no thread: %s", strerror(-r)), &x->err);

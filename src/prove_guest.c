@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "src/base/progress.h"
+#include "src/base/send.h"
 #include "src/prove_login.h"
 
 #define STEADY_MS   1000  /* a prompt that stands as long is one */
@@ -128,19 +129,7 @@ static int listen_for(struct guest *g, int ms, struct err *e)
 
 static int type(struct guest *g, const char *text)
 {
-	size_t len = strlen(text);
-
-	while (len > 0) {
-		ssize_t n = send(g->pc.serial, text, len, MSG_NOSIGNAL);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return -EPIPE;
-		text += n;
-		len -= (size_t)n;
-	}
-	return 0;
+	return send_all(g->pc.serial, text, strlen(text));
 }
 
 /*

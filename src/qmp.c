@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "src/base/progress.h"
+#include "src/base/send.h"
 
 /* A line of the protocol. QEMU's greeting has some hundred bytes. */
 #define LINE_MAX_BYTES (64 * KIB)
@@ -81,27 +82,12 @@ static int look_at(const char *line, struct err *e)
 	return r;
 }
 
-static int send_all(struct qmp *q, const char *text, struct err *e)
-{
-	size_t len = strlen(text);
-
-	while (len > 0) {
-		ssize_t n = send(q->fd, text, len, MSG_NOSIGNAL);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return fail(e, -EPIPE, "QEMU's monitor has gone");
-		text += n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
 static int converse(struct qmp *q, const char *command, i64 deadline, struct err *e)
 {
-	int r = send_all(q, command, e);
+	int r = send_all(q->fd, command, strlen(command));
 
+	if (r < 0)
+		return fail(e, r, "QEMU's monitor has gone");
 	while (r == 0) {
 		AUTO_FREE char *line = NULL;
 

@@ -6,6 +6,7 @@
 #include <termios.h>
 
 #include "src/base/scratch.h"
+#include "src/base/send.h"
 #include "src/least_power.h"
 #include "src/prove.h"
 #include "src/prove_menu.h"
@@ -85,21 +86,6 @@ static void restore(struct terminal *t)
 		return;
 	tcsetattr(STDIN_FILENO, TCSANOW, &t->before);
 	fprintf(stderr, "\n");
-}
-
-static int send_all(int fd, const char *bytes, size_t len)
-{
-	while (len > 0) {
-		ssize_t n = send(fd, bytes, len, MSG_NOSIGNAL);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return -EPIPE;
-		bytes += n;
-		len -= (size_t)n;
-	}
-	return 0;
 }
 
 /* 1: Ctrl-A x. Ctrl-A twice is one for the guest; with another key behind it, both go there. */

@@ -2,8 +2,8 @@
 #include "src/base/hashing.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <signal.h>
+
+#include "src/base/thread.h"
 
 #define SLOTS     4
 #define ALIGNMENT 4096 /* what O_DIRECT wants at most */
@@ -62,19 +62,6 @@ static void *worker(void *arg)
 	return NULL;
 }
 
-/* Signals are left to the calling thread. */
-static int start(struct hashing *h)
-{
-	sigset_t all, before;
-	int r;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	r = pthread_create(&h->thread, NULL, worker, h);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return -r;
-}
-
 int hashing_new(struct hashing **ret, struct err *e)
 {
 	struct hashing *h = xcalloc(1, sizeof(*h));
@@ -85,7 +72,7 @@ int hashing_new(struct hashing **ret, struct err *e)
 	pthread_mutex_init(&h->lock, NULL);
 	pthread_cond_init(&h->changed, NULL);
 	if (r == 0)
-		r = start(h);
+		r = thread_start(&h->thread, worker, h);
 	if (r < 0) {
 		free(h->mem);
 		free(h);

@@ -2,11 +2,11 @@
 #include "src/media/nbd_serve.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <signal.h>
 #include <sys/socket.h>
 
 #include "src/base/buf.h"
+#include "src/base/send.h"
+#include "src/base/thread.h"
 
 #define INIT_MAGIC         0x4e42444d41474943ULL /* "NBDMAGIC" */
 #define OPTION_MAGIC       0x49484156454f5054ULL /* "IHAVEOPT" */
@@ -95,23 +95,6 @@ static int take(struct nbd_server *s, void *buf, size_t len)
 	return 0;
 }
 
-static int give(struct nbd_server *s, const void *buf, size_t len)
-{
-	const u8 *from = buf;
-
-	while (len > 0) {
-		ssize_t n = send(s->fd, from, len, MSG_NOSIGNAL);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return -EPIPE;
-		from += n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
 /* ---- handshake */
 
 static int reply_option(struct nbd_server *s, u32 option, u32 type, const struct buf *data)
@@ -124,7 +107,7 @@ static int reply_option(struct nbd_server *s, u32 option, u32 type, const struct
 	add_be32(&b, data ? (u32)data->len : 0);
 	if (data)
 		buf_add(&b, data->s, data->len);
-	return give(s, b.s, b.len);
+	return send_all(s->fd, b.s, b.len);
 }
 
 /* What the export is, as the answer to INFO and GO. */
@@ -156,7 +139,7 @@ static int tell_old(struct nbd_server *s, bool no_zeroes)
 	add_be16(&b, EXPORT_FLAGS);
 	if (!no_zeroes)
 		buf_add(&b, zeroes, sizeof(zeroes));
-	return give(s, b.s, b.len);
+	return send_all(s->fd, b.s, b.len);
 }
 
 static int tell_list(struct nbd_server *s)
@@ -203,7 +186,7 @@ static int shake_hands(struct nbd_server *s)
 	add_be64(&hello, INIT_MAGIC);
 	add_be64(&hello, OPTION_MAGIC);
 	add_be16(&hello, FLAG_FIXED_NEWSTYLE | FLAG_NO_ZEROES);
-	r = give(s, hello.s, hello.len);
+	r = send_all(s->fd, hello.s, hello.len);
 	if (r == 0)
 		r = take(s, head, 4);
 	if (r < 0)
@@ -305,9 +288,9 @@ static int answer(struct nbd_server *s, const struct request *q, u32 error)
 	add_be32(&b, SIMPLE_REPLY_MAGIC);
 	add_be32(&b, error);
 	buf_add(&b, q->cookie, sizeof(q->cookie));
-	r = give(s, b.s, b.len);
+	r = send_all(s->fd, b.s, b.len);
 	if (r == 0 && q->type == CMD_READ && error == 0)
-		r = give(s, s->data, q->len);
+		r = send_all(s->fd, s->data, q->len);
 	return r;
 }
 
@@ -375,19 +358,6 @@ static void free_server(struct nbd_server *s)
 	free(s);
 }
 
-/* Signals are for the thread that looks at `interrupted`. */
-static int start_thread(struct nbd_server *s)
-{
-	sigset_t all, old;
-	int r;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	r = pthread_create(&s->thread, NULL, serve, s);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	return -r;
-}
-
 int nbd_serve_start(struct device *d, struct nbd_server **ret, int *ret_client_fd, struct err *e)
 {
 	struct nbd_server *s;
@@ -400,7 +370,7 @@ int nbd_serve_start(struct device *d, struct nbd_server **ret, int *ret_client_f
 	s->fd = fds[0];
 	s->data = xcalloc(1, DATA_MAX);
 	pthread_mutex_init(&s->lock, NULL);
-	r = start_thread(s);
+	r = thread_start(&s->thread, serve, s); /* `interrupted` is for who waits for the guest */
 	if (r < 0) {
 		free_server(s);
 		close(fds[1]);

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <assert.h>
 #include <errno.h>
-#include <pthread.h>
-#include <signal.h>
 
+#include "src/base/thread.h"
 #include "src/media/writelist_private.h"
 
 #define CHUNK     MIB
@@ -306,19 +305,6 @@ static int write_chunks(struct pipeline *p, struct device *d, struct progress *p
 	}
 }
 
-/* Signals are left to the calling thread: no system call of a source is cut short by one. */
-static int start(void *(*fn)(void *), void *arg, pthread_t *ret)
-{
-	sigset_t all, before;
-	int r;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	r = pthread_create(ret, NULL, fn, arg);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return -r;
-}
-
 static void stop_reader(struct pipeline *p, pthread_t thread)
 {
 	pthread_mutex_lock(&p->lock);
@@ -350,7 +336,7 @@ static void start_hasher(struct hasher *h)
 {
 	pthread_cond_init(&h->changed, NULL);
 	pthread_mutex_init(&h->lock, NULL);
-	h->has_thread = start(hasher, h, &h->thread) == 0; /* without it the reader hashes */
+	h->has_thread = thread_start(&h->thread, hasher, h) == 0; /* without it the reader hashes */
 }
 
 static void stop_hasher(struct hasher *h)
@@ -375,7 +361,7 @@ static int run(struct pipeline *p, struct device *d, struct progress *progress, 
 	pthread_mutex_init(&p->lock, NULL);
 	start_hasher(&h);
 	p->cursor.hasher = &h;
-	r = start(reader, p, &thread);
+	r = thread_start(&thread, reader, p);
 	if (r == 0) {
 		r = write_chunks(p, d, progress, e);
 		stop_reader(p, thread);
