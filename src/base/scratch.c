@@ -2,6 +2,7 @@
 #include "src/base/scratch.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <ftw.h>
 #include <stdio.h>
 
@@ -12,6 +13,20 @@ const char *scratch_parent(void)
 	if (tmp && *tmp == '/')
 		return tmp;
 	return access("/var/tmp", W_OK | X_OK) == 0 ? "/var/tmp" : "/tmp";
+}
+
+int scratch_file(const char *dir)
+{
+	AUTO_BUF struct buf path = { 0 };
+	int fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+	if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR))
+		return fd;
+	buf_addf(&path, "%s/livestick.XXXXXX", dir);
+	fd = mkostemp(path.s, O_CLOEXEC);
+	if (fd >= 0)
+		unlink(path.s);
+	return fd;
 }
 
 int scratch_make(struct buf *dir, struct err *e)

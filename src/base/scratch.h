@@ -12,6 +12,12 @@
  */
 const char *scratch_parent(void);
 
+/*
+ * A file of no name in `dir`, to be read and written; -1 and errno. Not every file system can make one (overlayfs of
+ * older kernels): there it gets a name, and loses it at once.
+ */
+int scratch_file(const char *dir);
+
 /* Makes one and puts its path into `dir`, which is empty. */
 MUST_CHECK int scratch_make(struct buf *dir, struct err *e);
 

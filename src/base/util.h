@@ -56,6 +56,11 @@ static inline void util_close(int *fd)
 		taken_;                                                                                                \
 	})
 
+static inline bool mem_is_zero(const u8 *p, size_t len)
+{
+	return len == 0 || (p[0] == 0 && memcmp(p, p + 1, len - 1) == 0);
+}
+
 /* `align` is a power of two. */
 static inline u64 align_down(u64 n, u64 align)
 {

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <errno.h>
-#include <fcntl.h>
 
-#include "src/base/buf.h"
+#include "src/base/scratch.h"
 #include "src/media/device.h"
 
 #define BLOCK       4096
@@ -143,25 +142,10 @@ static const struct device_ops scratch_ops = {
 	.free = scratch_free,
 };
 
-/* Not every file system can make a file without a name (overlayfs of older kernels); then it loses it at once. */
-static int open_nameless(const char *dir)
-{
-	AUTO_BUF struct buf path = { 0 };
-	int fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-
-	if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR))
-		return fd;
-	buf_addf(&path, "%s/livestick.XXXXXX", dir);
-	fd = mkostemp(path.s, O_CLOEXEC);
-	if (fd >= 0)
-		unlink(path.s);
-	return fd;
-}
-
 int device_new_scratch(struct device *under, const char *dir, struct device **ret, struct err *e)
 {
 	struct scratch *s;
-	int file = open_nameless(dir);
+	int file = scratch_file(dir);
 
 	if (file < 0)
 		return fail(e, -errno, "%s: a temporary file cannot be made: %s", dir, strerror(errno));

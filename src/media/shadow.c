@@ -22,7 +22,7 @@ struct shadow {
 /* Memory is the second choice: the metadata of a large file system may be more than there is of it. */
 static int make_file(u64 size)
 {
-	int fd = open(scratch_parent(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	int fd = scratch_file(scratch_parent());
 
 	if (fd >= 0 && ftruncate(fd, (off_t)size) == 0)
 		return fd;
@@ -63,11 +63,6 @@ void shadow_free(struct shadow *s)
 	free(s);
 }
 
-static bool is_zero(const u8 *p, size_t len)
-{
-	return len == 0 || (*p == 0 && memcmp(p, p + 1, len - 1) == 0);
-}
-
 int shadow_put(struct shadow *s, u64 off, const void *data, size_t len, struct err *e)
 {
 	if (off > s->size || len > s->size - off)
@@ -90,7 +85,7 @@ static int put_data(struct shadow *s, u64 off, size_t len, struct err *e)
 		int r;
 
 		n = MIN(GRAIN, len - at);
-		if (is_zero(s->piece + at, n))
+		if (mem_is_zero(s->piece + at, n))
 			continue;
 		r = shadow_put(s, off + at, s->piece + at, n, e);
 		if (r < 0)

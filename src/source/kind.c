@@ -91,11 +91,6 @@ static bool is_text(const u8 *p, size_t len)
 	return true;
 }
 
-static bool is_zero(const u8 *p, size_t len)
-{
-	return p[0] == 0 && memcmp(p, p + 1, len - 1) == 0;
-}
-
 static bool has_vhd_footer(int fd, u64 size)
 {
 	char footer[8];
@@ -124,7 +119,7 @@ const char *kind_of(int fd, u64 size)
 		return what;
 	if (is_text(head, len))
 		return "is a text, not an ISO image";
-	if (is_zero(head, len))
+	if (mem_is_zero(head, len))
 		return "has only zeros where an ISO image begins: was the download not finished?";
 	if (size < HEAD_SIZE)
 		return "is too short for an ISO image: was the download not finished?";
