@@ -7,7 +7,7 @@
 
 static const char first_line[] = "livestick-manifest";
 
-static struct manifest_setting *find_setting(struct manifest *m, const char *key)
+static struct manifest_setting *find_setting(const struct manifest *m, const char *key)
 {
 	for (size_t i = 0; i < m->n_settings; i++)
 		if (strcmp(m->setting[i].key, key) == 0)
@@ -45,10 +45,9 @@ void manifest_setf(struct manifest *m, const char *key, const char *fmt, ...)
 
 const char *manifest_get(const struct manifest *m, const char *key)
 {
-	for (size_t i = 0; i < m->n_settings; i++)
-		if (strcmp(m->setting[i].key, key) == 0)
-			return m->setting[i].value;
-	return NULL;
+	const struct manifest_setting *s = find_setting(m, key);
+
+	return s ? s->value : NULL;
 }
 
 bool manifest_lists(const struct manifest *m, const char *path)
