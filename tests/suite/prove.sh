@@ -111,9 +111,8 @@ others_stick() {
     grep -Eq '^ok persist-bios /root/.*lies on the persistence partition as /rw/root/' said
 }
 
-# A terminal that is none: words of the guest come out, keys go in, Ctrl-A x ends it.
-boot_on_the_terminal() {
-    stick
+# type_when_ready COMMAND ANSWER: keys, a pipe, has the command when the guest in out has a shell, and Ctrl-A x after the answer.
+type_when_ready() {
     mkfifo keys
     (
         exec 9>keys
@@ -122,14 +121,20 @@ boot_on_the_terminal() {
             grep -q LIVESTICK-TEST-READY out && break
         done
         sleep 2
-        printf 'echo typed-$((40+2)) >/root/x; cat /root/x\n' >&9
+        printf '%s\n' "$1" >&9
         for _ in $(seq 60); do
-            grep -q typed-42 out && break
+            grep -q "$2" out && break
             sleep 1
         done
         printf '\001x' >&9
     ) &
     touch out
+}
+
+# A terminal that is none: words of the guest come out, keys go in, Ctrl-A x ends it.
+boot_on_the_terminal() {
+    stick
+    type_when_ready 'echo typed-$((40+2)) >/root/x; cat /root/x' typed-42
     unchanged timeout 500 "$LIVESTICK" boot --serial --memory 1G "$@" stick.img <keys >out 2>err || { cat err; tail out; return 1; }
     wait
     cat err
@@ -140,22 +145,7 @@ boot_on_the_terminal() {
 # With --write it does stay.
 boot_that_writes() {
     "$LIVESTICK" create --quiet --size 1G --append "console=ttyS0,115200" "$iso" stick.img
-    mkfifo keys
-    (
-        exec 9>keys
-        for _ in $(seq 400); do
-            sleep 1
-            grep -q LIVESTICK-TEST-READY out && break
-        done
-        sleep 2
-        printf 'echo written >/root/x; sync; echo done-$((40+2))\n' >&9
-        for _ in $(seq 60); do
-            grep -q done-42 out && break
-            sleep 1
-        done
-        printf '\001x' >&9
-    ) &
-    touch out
+    type_when_ready 'echo written >/root/x; sync; echo done-$((40+2))' done-42
     timeout 500 "$LIVESTICK" boot --serial --write stick.img <keys >out 2>err || { cat err; tail out; return 1; }
     wait
     local start
