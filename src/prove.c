@@ -258,16 +258,21 @@ static int without_qemu(const struct prove_request *q, struct checks *c, int r, 
 	return 0;
 }
 
+int prove_make_dir(const struct prove_request *q, struct err *e)
+{
+	if (q->screenshots && mkdir(q->screenshots, 0777) < 0 && errno != EEXIST)
+		return fail(e, -errno, "%s: %s", q->screenshots, strerror(errno));
+	return 0;
+}
+
 int prove_boot(struct device *d, const struct stick *s, const struct prove_request *q, struct progress *p,
                struct checks *c, struct err *e)
 {
-	const char *tmpdir = q->tmpdir ? q->tmpdir : scratch_parent();
+	const char *tmpdir = scratch_parent();
 	AUTO_ERR struct err why = { 0 };
 	struct qemu qemu;
 	int r;
 
-	if (q->screenshots && mkdir(q->screenshots, 0777) < 0 && errno != EEXIST)
-		return fail(e, -errno, "%s: %s", q->screenshots, strerror(errno));
 	r = qemu_find(tmpdir, &qemu, &why);
 	if (r < 0)
 		return without_qemu(q, c, r, &why, e);

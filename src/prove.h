@@ -19,17 +19,18 @@ struct prove_request {
 	bool firmware[N_FIRMWARES]; /* which are tried, in this order */
 	unsigned seconds;           /* that one start may take; 0: 120, or 900 when it is emulated */
 	u64 memory;                 /* of the guest, bytes; 0: 2 GiB */
-	const char
-	    *screenshots;   /* a directory for bios.png, bios-again.png, uefi.png...; made if need be; NULL: none */
-	const char *tmpdir; /* for what the guest writes: may be some GiB; NULL: scratch_parent() */
+	const char *screenshots; /* a directory for bios.png, bios-again.png, uefi.png...; which is there; NULL: none */
 	void (*say)(void *ctx, const char *line); /* what is going on, for people; NULL: nobody wants it */
 	void *ctx;
 };
 
+/* Makes the directory for the screenshots, if one is wanted and it is not there. */
+MUST_CHECK int prove_make_dir(const struct prove_request *q, struct err *e);
+
 /*
  * Adds for each firmware "boot-bios" (boot-uefi, boot-secureboot), and if it has started and the stick has a place for
  * changes, "persist-bios"... What this host lacks (QEMU, OVMF, room) is a CHECK_UNKNOWN. `d` is the whole stick as
- * stick_read() has read it. -EINTR; or a screenshot's directory that cannot be made.
+ * stick_read() has read it. -EINTR.
  */
 MUST_CHECK int prove_boot(struct device *d, const struct stick *s, const struct prove_request *q, struct progress *p,
                           struct checks *c, struct err *e);

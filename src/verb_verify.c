@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <errno.h>
 #include <stdio.h>
-#include <sys/stat.h>
 
 #include "src/least_power.h"
 #include "src/render.h"
@@ -163,14 +162,6 @@ static void say(void *ctx, const char *line)
 	fprintf(stderr, "livestick: %s\n", text);
 }
 
-/* Before the right to do so is given up. */
-static int make_screenshot_dir(const struct prove_request *q, struct err *e)
-{
-	if (q->screenshots && mkdir(q->screenshots, 0777) < 0 && errno != EEXIST)
-		return fail(e, -errno, "%s: %s", q->screenshots, strerror(errno));
-	return 0;
-}
-
 static int run(void *state, int argc, char **argv, struct err *e)
 {
 	struct state *s = state;
@@ -195,7 +186,7 @@ static int run(void *state, int argc, char **argv, struct err *e)
 	q->settled_ctx = &power;
 	q->prove.say = s->talk.quiet ? NULL : say;
 	q->prove.ctx = q->progress;
-	r = make_screenshot_dir(&q->prove, e);
+	r = prove_make_dir(&q->prove, e); /* before the right to do so is given up */
 	if (r == 0)
 		r = least_power_begin(&limits, &power, e);
 	if (r == 0)

@@ -64,6 +64,7 @@ static int read_loader(struct place *p, const struct path_entry *file, struct lo
 static int check_map(struct look *l, const struct loader *x, struct err *e)
 {
 	const size_t dir_len = (size_t)(strrchr(x->file->path, '/') - x->file->path);
+
 	for (size_t i = 0; i < x->map.n; i++) {
 		u64 real = real_sector(l->boot, x->file, i, e);
 

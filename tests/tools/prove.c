@@ -25,6 +25,8 @@ static int run(const char *path, const char *firmwares, struct prove_request *q,
 	if (r == 0)
 		r = prove_choose(strcmp(firmwares, "default") == 0 ? NULL : firmwares, &s, q->firmware, e);
 	if (r == 0)
+		r = prove_make_dir(q, e);
+	if (r == 0)
 		r = prove_boot(d, &s, q, NULL, c, e);
 	stick_free(&s);
 	return r;
