@@ -9,6 +9,7 @@
 
 #include "src/base/hole.h"
 #include "src/base/thread.h"
+#include "src/discard.h"
 
 int create_source_read(const struct create_request *q, struct create_source *ret, struct err *e)
 {
@@ -273,6 +274,13 @@ static int erase_old_table(struct create_job *j, struct err *e)
 	return any ? device_flush(d, e) : 0;
 }
 
+/* Behind the erasing, so that the old table cannot come back from what a drive has been told to forget. */
+static int discard(struct create_job *j, struct err *e)
+{
+	j->state = j->device->is_block ? STICK_ERASED : j->state;
+	return discard_drive(j->device, j->capacity, j->request->progress, e);
+}
+
 /*
  * Of drives only: a plain file has the size that it has. What is told here is told before anything is lost; a stick
  * that is good so far keeps the marks until the pass has driven them out of its cache.
@@ -352,6 +360,7 @@ static const struct {
 	{ "reading the source", check_source_same }, /* while the user was asked */
 	{ "looking whether it is as large as it says", probe_capacity },
 	{ "erasing the old partition table", erase_old_table },
+	{ "discarding what was on it", discard },
 	{ "writing", write_pass },
 	{ "reading the source", check_source_same },
 	{ "looking again whether it is as large as it says", probe_again },

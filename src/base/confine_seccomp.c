@@ -137,9 +137,9 @@ static const int allowed[] = {
 	SCMP_SYS(gettid), SCMP_SYS(getuid), SCMP_SYS(geteuid), SCMP_SYS(getgid), SCMP_SYS(getegid)
 };
 
-/* Whether something is a terminal, and what a device is. */
-static const u32 allowed_ioctls[] = { TCGETS,   TIOCGWINSZ, BLKGETSIZE64, BLKSSZGET,
-	                              BLKROGET, BLKPBSZGET, BLKIOMIN,     BLKIOOPT };
+/* Whether something is a terminal, and what a device is; and what a descriptor for writing may do by them as well. */
+static const u32 allowed_ioctls[] = { TCGETS,     TIOCGWINSZ, BLKGETSIZE64, BLKSSZGET, BLKROGET,
+	                              BLKPBSZGET, BLKIOMIN,   BLKIOOPT,     BLKDISCARD };
 
 /* What LeakSanitizer does at exit: its tracer is a clone that stops all threads, and reads /proc and our memory. */
 static const int allowed_sanitizer[] = { SCMP_SYS(ptrace),     SCMP_SYS(clone),      SCMP_SYS(prctl),

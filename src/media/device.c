@@ -56,6 +56,13 @@ bool device_make_hole(struct device *d, u64 off, u64 len)
 	return device_has_holes(d) && off <= d->size && len <= d->size - off && d->ops->make_hole(d, off, len);
 }
 
+int device_discard(struct device *d, u64 off, u64 len)
+{
+	if (!d->is_block || !d->ops->discard)
+		return -EOPNOTSUPP;
+	return off <= d->size && len <= d->size - off ? d->ops->discard(d, off, len) : -ERANGE;
+}
+
 void device_free(struct device *d)
 {
 	if (!d)

@@ -23,6 +23,8 @@ struct device_ops {
 	int (*flush)(struct device *d);
 	/* See device_make_hole(). NULL: never. */
 	bool (*make_hole)(struct device *d, u64 off, u64 len);
+	/* See device_discard(). NULL: -EOPNOTSUPP. */
+	int (*discard)(struct device *d, u64 off, u64 len);
 	void (*free)(struct device *d);
 };
 
@@ -109,6 +111,12 @@ MUST_CHECK int device_flush(struct device *d, struct err *e);
 bool device_make_hole(struct device *d, u64 off, u64 len);
 /* False: there is no need to ask for one hole after the other. */
 bool device_has_holes(const struct device *d);
+
+/*
+ * Tells a block device that these bytes are of no use any more. What is read there afterwards is anything. -errno,
+ * mostly -EOPNOTSUPP: it cannot, and nothing has changed; or it failed on the way.
+ */
+MUST_CHECK int device_discard(struct device *d, u64 off, u64 len);
 
 void device_free(struct device *d);
 

@@ -232,6 +232,14 @@ static bool file_make_hole(struct device *d, u64 off, u64 len)
 	return !f->cannot_punch;
 }
 
+/* The kernel forgets what it has of them, too. */
+static int file_discard(struct device *d, u64 off, u64 len)
+{
+	u64 range[] = { off, len };
+
+	return ioctl(d->fd, BLKDISCARD, range) < 0 ? -errno : 0;
+}
+
 static void file_free(struct device *d)
 {
 	struct file_device *f = (struct file_device *)d;
@@ -249,6 +257,7 @@ static const struct device_ops file_ops = {
 	.write = file_write,
 	.flush = file_flush,
 	.make_hole = file_make_hole,
+	.discard = file_discard,
 	.free = file_free,
 };
 
