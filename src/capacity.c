@@ -90,6 +90,33 @@ int capacity_begin(struct device *d, struct progress *p, struct capacity_test **
 	return r;
 }
 
+/* The first mark that ends behind `at`, or all of the run; else *ret stays. */
+static void find_mark(const struct trial *t, u64 at, struct run *ret)
+{
+	if (t->run.off + t->run.len > at)
+		*ret = t->run;
+	for (size_t i = 0; i < t->n; i++)
+		if (t->place[i] + MARK_SIZE > at && t->place[i] < ret->off)
+			*ret = (struct run){ t->place[i], MARK_SIZE };
+}
+
+int capacity_each_gap(const struct capacity_test *t, u64 from, u64 to, int (*fn)(void *ctx, u64 off, u64 len),
+                      void *ctx)
+{
+	int r = 0;
+
+	while (from < to && r == 0) {
+		struct run mark = { to, 0 };
+
+		if (t)
+			find_mark(&t->trial, from, &mark);
+		if (mark.off > from)
+			r = fn(ctx, from, MIN(mark.off, to) - from);
+		from = mark.off + mark.len;
+	}
+	return r;
+}
+
 int capacity_end(struct capacity_test *t, bool (*written)(void *ctx, u64 off, size_t len), void *ctx,
                  struct capacity *ret, struct err *e)
 {

@@ -6,7 +6,7 @@
  * create, on a stick that is going to be wiped:
  *
  *	r = capacity_begin(d, progress, &test, &c, e);         marks are on the stick, if c.kind is CAPACITY_GOOD
- *	... the stick is written ...
+ *	... the stick is written, and discarded where capacity_each_gap() says that no mark is ...
  *	r = capacity_end(test, was_written, ctx, &c, e);       what was not written since is as it was before
  *	capacity_free(test);
  *
@@ -52,6 +52,13 @@ struct capacity_test;
  */
 MUST_CHECK int capacity_begin(struct device *d, struct progress *p, struct capacity_test **ret_test,
                               struct capacity *ret, struct err *e);
+
+/*
+ * Calls `fn` for each stretch between `from` and `to` that has no mark, ascending; `t` NULL: there are none. Stops at
+ * nonzero and returns it.
+ */
+int capacity_each_gap(const struct capacity_test *t, u64 from, u64 to, int (*fn)(void *ctx, u64 off, u64 len),
+                      void *ctx);
 
 /*
  * Reads again those marks that `written` is false for: all that was written since has driven them out of any cache that

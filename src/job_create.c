@@ -7,7 +7,9 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
+#include "src/base/hole.h"
 #include "src/base/thread.h"
+#include "src/discard.h"
 
 int create_source_read(const struct create_request *q, struct create_source *ret, struct err *e)
 {
@@ -198,6 +200,14 @@ static int lay_out(struct create_job *j, struct err *e)
 	return r < 0 ? fail_source(e, r, "%s", j->request->source) : 0;
 }
 
+/* All of the file is a hole, and its file system says so: then zeros will take no room. */
+static bool is_one_hole(const struct device *d)
+{
+	bool hole;
+
+	return hole_look(d->fd, 0, d->size, &hole) == d->size && hole;
+}
+
 /* An image file is sparse: what it will take of its file system shows only while it is written. */
 static int check_room(struct create_job *j, struct err *e)
 {
@@ -210,6 +220,8 @@ static int check_room(struct create_job *j, struct err *e)
 	if (fs.f_blocks == 0) /* a file system that does not count, as many in user space */
 		return 0;
 	room = (u64)fs.f_bavail * fs.f_frsize + (u64)st.st_blocks * 512;
+	if (need > room && is_one_hole(j->device))
+		need -= writelist_holes(j->build.pass);
 	if (need > room)
 		return fail(e, -ENOSPC, "%s: its file system has %llu bytes left, %llu will be written",
 		            j->request->target, (unsigned long long)room, (unsigned long long)need);
@@ -260,6 +272,13 @@ static int erase_old_table(struct create_job *j, struct err *e)
 			return r;
 	}
 	return any ? device_flush(d, e) : 0;
+}
+
+/* Behind the erasing, so that the old table cannot come back from what a drive has been told to forget. */
+static int discard(struct create_job *j, struct err *e)
+{
+	j->state = j->device->is_block ? STICK_ERASED : j->state;
+	return discard_drive(j->device, j->capacity, j->request->progress, e);
 }
 
 /*
@@ -341,6 +360,7 @@ static const struct {
 	{ "reading the source", check_source_same }, /* while the user was asked */
 	{ "looking whether it is as large as it says", probe_capacity },
 	{ "erasing the old partition table", erase_old_table },
+	{ "discarding what was on it", discard },
 	{ "writing", write_pass },
 	{ "reading the source", check_source_same },
 	{ "looking again whether it is as large as it says", probe_again },

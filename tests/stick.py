@@ -13,6 +13,8 @@ device gets them.
     --eio N[:COUNT]     write N fails (and COUNT - 1 more)
     --read-only N       from write N on each one fails, reading works
     --vanish N          at write N the stick is pulled: nothing answers any more
+    --discards BYTE     takes discards (a line each in the log), and is full of that byte there afterwards
+    --discard-eio N     takes them, and fails at the N-th
     --plain             no loop device: prints the name of a file
 """
 import argparse
@@ -27,7 +29,7 @@ import time
 
 SECTOR = 512
 EIO, EPERM = 5, 1
-NBD_READ, NBD_WRITE, NBD_CLOSE, NBD_FLUSH = 0, 1, 2, 3
+NBD_READ, NBD_WRITE, NBD_CLOSE, NBD_FLUSH, NBD_TRIM = 0, 1, 2, 3, 4
 
 
 class Pulled(Exception):
@@ -43,7 +45,7 @@ class Stick:
         os.ftruncate(self.fd, args.size)
         self.log = open(log, "w", buffering=1)
         self.began = time.monotonic()
-        self.writes = 0
+        self.writes, self.discards = 0, 0
         self.due = 0.0
 
     def note(self, what):
@@ -102,6 +104,15 @@ class Stick:
             at += n
         return 0
 
+    def discard(self, off, length):
+        self.discards += 1
+        self.note("discard %d %d %d" % (self.discards, off, length))
+        if self.discards == self.args.discard_eio:
+            return EIO
+        for at in range(off, off + length, 1 << 20):
+            os.pwrite(self.fd, bytes([self.args.discards or 0]) * min(1 << 20, off + length - at), at)
+        return 0
+
     def flush(self):
         self.note("flush")
         return EIO if self.args.read_only and self.writes >= self.args.read_only else 0
@@ -119,8 +130,8 @@ def get(conn, n):
     return out
 
 
-def negotiate(conn, size):
-    flags = 1 | 4  # has flags, can flush
+def negotiate(conn, size, discards):
+    flags = 1 | 4 | (32 if discards else 0)  # has flags, can flush, can trim
     conn.sendall(b"NBDMAGIC" + b"IHAVEOPT" + struct.pack(">H", 3))
     get(conn, 4)
     while True:
@@ -147,7 +158,7 @@ def negotiate(conn, size):
 
 def serve(conn, stick):
     try:
-        negotiate(conn, stick.size)
+        negotiate(conn, stick.size, stick.args.discards is not None or stick.args.discard_eio)
         while True:
             _, _, kind, handle, off, length = struct.unpack(">IHHQQI", get(conn, 28))
             out, error = b"", 0
@@ -155,6 +166,8 @@ def serve(conn, stick):
                 error, out = stick.read(off, length)
             elif kind == NBD_WRITE:
                 error = stick.write(off, get(conn, length))
+            elif kind == NBD_TRIM:
+                error = stick.discard(off, length)
             elif kind == NBD_FLUSH:
                 error = stick.flush()
             elif kind == NBD_CLOSE:
@@ -185,6 +198,8 @@ def arguments():
     p.add_argument("dir")
     for name in ("size", "wraps", "loses", "last", "fails", "rate", "read-only", "vanish"):
         p.add_argument("--" + name, type=int, default=0)
+    p.add_argument("--discards", type=int)
+    p.add_argument("--discard-eio", type=int, default=0)
     p.add_argument("--stall", type=pair)
     p.add_argument("--eio", type=pair)
     p.add_argument("--plain", action="store_true")

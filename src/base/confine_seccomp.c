@@ -137,9 +137,9 @@ static const int allowed[] = {
 	SCMP_SYS(gettid), SCMP_SYS(getuid), SCMP_SYS(geteuid), SCMP_SYS(getgid), SCMP_SYS(getegid)
 };
 
-/* Whether something is a terminal, and what a device is. */
-static const u32 allowed_ioctls[] = { TCGETS,   TIOCGWINSZ, BLKGETSIZE64, BLKSSZGET,
-	                              BLKROGET, BLKPBSZGET, BLKIOMIN,     BLKIOOPT };
+/* Whether something is a terminal, and what a device is; and what a descriptor for writing may do by them as well. */
+static const u32 allowed_ioctls[] = { TCGETS,     TIOCGWINSZ, BLKGETSIZE64, BLKSSZGET, BLKROGET,
+	                              BLKPBSZGET, BLKIOMIN,   BLKIOOPT,     BLKDISCARD };
 
 /* What LeakSanitizer does at exit: its tracer is a clone that stops all threads, and reads /proc and our memory. */
 static const int allowed_sanitizer[] = { SCMP_SYS(ptrace),     SCMP_SYS(clone),      SCMP_SYS(prctl),
@@ -155,6 +155,10 @@ static int allow_by_argument(scmp_filter_ctx ctx, bool opens)
 
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(allowed_ioctls); i++)
 		r = add_one(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), ARG_IS(1, allowed_ioctls[i]));
+	/* Zeros of an image file become holes; its size stays. */
+	if (r == 0)
+		r = add_one(ctx, SCMP_ACT_ALLOW, SCMP_SYS(fallocate),
+		            ARG_IS(1, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE));
 	if (r == 0 && (opens || CONFINE_SANITIZER))
 		r = add_one(ctx, SCMP_ACT_ALLOW, SCMP_SYS(openat), ARG_HAS_NOT(2, OPEN_CHANGES));
 	if (r == 0 && CONFINE_SANITIZER)

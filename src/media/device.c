@@ -46,6 +46,23 @@ int device_flush(struct device *d, struct err *e)
 	return r < 0 ? fail(e, r, "%s: flush: %s", d->name, strerror(-r)) : 0;
 }
 
+bool device_has_holes(const struct device *d)
+{
+	return d->ops->make_hole != NULL && !d->is_block;
+}
+
+bool device_make_hole(struct device *d, u64 off, u64 len)
+{
+	return device_has_holes(d) && off <= d->size && len <= d->size - off && d->ops->make_hole(d, off, len);
+}
+
+int device_discard(struct device *d, u64 off, u64 len)
+{
+	if (!d->is_block || !d->ops->discard)
+		return -EOPNOTSUPP;
+	return off <= d->size && len <= d->size - off ? d->ops->discard(d, off, len) : -ERANGE;
+}
+
 void device_free(struct device *d)
 {
 	if (!d)

@@ -21,6 +21,10 @@ struct device_ops {
 	int (*write)(struct device *d, u64 off, const void *buf, size_t len);
 	/* Everything written before is on the medium when this returns 0. NULL: nothing to do. */
 	int (*flush)(struct device *d);
+	/* See device_make_hole(). NULL: never. */
+	bool (*make_hole)(struct device *d, u64 off, u64 len);
+	/* See device_discard(). NULL: -EOPNOTSUPP. */
+	int (*discard)(struct device *d, u64 off, u64 len);
 	void (*free)(struct device *d);
 };
 
@@ -98,6 +102,22 @@ struct device *device_new_input(const char *name, struct input in, u64 size);
 MUST_CHECK int device_read(struct device *d, u64 off, void *buf, size_t len, struct err *e);
 MUST_CHECK int device_write(struct device *d, u64 off, const void *buf, size_t len, struct err *e);
 MUST_CHECK int device_flush(struct device *d, struct err *e);
+
+/*
+ * Whether these bytes, HOLE_MIN at least (hole.h), are a hole now and so read as zeros; a plain file has holes, or gets
+ * them. False: they are what they were, or some of them zeros; who wants zeros there must write them. A block device
+ * has none: what a device says of blocks that it was told to forget is not to be trusted.
+ */
+bool device_make_hole(struct device *d, u64 off, u64 len);
+/* False: there is no need to ask for one hole after the other. */
+bool device_has_holes(const struct device *d);
+
+/*
+ * Tells a block device that these bytes are of no use any more. What is read there afterwards is anything. -errno,
+ * mostly -EOPNOTSUPP: it cannot, and nothing has changed; or it failed on the way.
+ */
+MUST_CHECK int device_discard(struct device *d, u64 off, u64 len);
+
 void device_free(struct device *d);
 
 static inline void device_freep(struct device **d)

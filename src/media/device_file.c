@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "src/base/hole.h"
 #include "src/media/device.h"
 
 #define BOUNCE     MIB       /* bytes that are copied at a time where memory or a range is not aligned */
@@ -29,7 +30,7 @@ struct span {
  */
 struct file_device {
 	struct device d;
-	bool writable;
+	bool writable, cannot_punch;
 	int direct; /* -1: refused */
 	u32 align;  /* of offset, length and memory, for `direct` */
 	u8 *bounce;
@@ -207,6 +208,38 @@ static int file_flush(struct device *d)
 	return f->failed;
 }
 
+static bool is_hole(const struct device *d, u64 off, u64 len)
+{
+	bool hole;
+
+	return hole_look(d->fd, off, len, &hole) == len && hole;
+}
+
+/*
+ * Punching is believed only where the file system then tells of a hole: one in user space may take it for a wish
+ * (nbdfuse makes a discard of it), and what such a one leaves there is anything.
+ */
+static bool file_make_hole(struct device *d, u64 off, u64 len)
+{
+	struct file_device *f = (struct file_device *)d;
+
+	if (is_hole(d, off, len))
+		return true;
+	if (!f->cannot_punch)
+		f->cannot_punch =
+		    fallocate(d->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)off, (off_t)len) < 0 ||
+		    !is_hole(d, off, len);
+	return !f->cannot_punch;
+}
+
+/* The kernel forgets what it has of them, too. */
+static int file_discard(struct device *d, u64 off, u64 len)
+{
+	u64 range[] = { off, len };
+
+	return ioctl(d->fd, BLKDISCARD, range) < 0 ? -errno : 0;
+}
+
 static void file_free(struct device *d)
 {
 	struct file_device *f = (struct file_device *)d;
@@ -223,6 +256,8 @@ static const struct device_ops file_ops = {
 	.read = file_read,
 	.write = file_write,
 	.flush = file_flush,
+	.make_hole = file_make_hole,
+	.discard = file_discard,
 	.free = file_free,
 };
 

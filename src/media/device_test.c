@@ -69,6 +69,16 @@ static int recorder_flush(struct device *d)
 	return r;
 }
 
+static int recorder_discard(struct device *d, u64 off, u64 len)
+{
+	struct recorder *c = (struct recorder *)d;
+	int r = device_discard(c->under, off, len);
+
+	if (r == 0)
+		*ARRAY_ADD(c->records, c->n, c->cap) = (struct record){ .is_discard = true, .off = off, .len = len };
+	return r;
+}
+
 void device_records_clear(struct device *recorder)
 {
 	struct recorder *c = (struct recorder *)recorder;
@@ -88,6 +98,7 @@ static const struct device_ops recorder_ops = {
 	.read = recorder_read,
 	.write = recorder_write,
 	.flush = recorder_flush,
+	.discard = recorder_discard,
 	.free = recorder_free,
 };
 

@@ -8,11 +8,11 @@
 
 #include "src/media/device.h"
 
-/* One write, or one flush (`len` 0). */
+/* One write, one flush (`len` 0), or one discard. */
 struct record {
-	bool is_flush;
+	bool is_flush, is_discard;
 	u64 off;
-	size_t len;
+	u64 len;
 	u8 *data; /* only of a recorder that keeps it, else NULL */
 };
 

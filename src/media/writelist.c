@@ -4,6 +4,8 @@
 #include <assert.h>
 #include <errno.h>
 
+#include "src/base/hole.h"
+
 struct writelist *writelist_new(void)
 {
 	return xcalloc(1, sizeof(struct writelist));
@@ -102,6 +104,42 @@ int writelist_finish(struct writelist *w, struct err *e)
 	}
 	w->finished = true;
 	return 0;
+}
+
+u64 segment_look(const struct segment *s, u64 at, bool *ret_hole)
+{
+	struct input_place place;
+	u64 len = s->len - at;
+
+	*ret_hole = false;
+	if (len < HOLE_MIN || input_place(&s->in, s->in_off + at, &place) < 0)
+		return len;
+	len = hole_look(place.fd, place.off, MIN(place.len, len), ret_hole);
+	close(place.fd);
+	return len;
+}
+
+/* Of a stretch of zeros, what becomes a hole wherever it begins. */
+static u64 whole_pieces(u64 len)
+{
+	return len < 2 * HOLE_MIN ? 0 : align_down(len - HOLE_MIN, HOLE_MIN);
+}
+
+u64 writelist_holes(const struct writelist *w)
+{
+	u64 sum = 0;
+
+	for (size_t i = 0; i < w->n; i++) {
+		const struct segment *s = &w->segments[i];
+		bool hole;
+
+		for (u64 at = 0, n; at < s->len; at += n) {
+			n = segment_look(s, at, &hole);
+			sum += hole ? whole_pieces(n) : 0;
+		}
+		sum += whole_pieces(s->zeros);
+	}
+	return sum;
 }
 
 u64 writelist_bytes(const struct writelist *w)

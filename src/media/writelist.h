@@ -2,7 +2,8 @@
 /*
  * Everything that will be written to a stick in one pass, known before the first byte is: stretches of the device
  * with what belongs there. Filled in any order, written in ascending order, each byte at most once, in large aligned
- * writes; one thread fetches ahead of the writer, another hashes what was fetched.
+ * writes; one thread fetches ahead of the writer, another hashes what was fetched. What is a hole in the source is not
+ * read, and what are zeros becomes a hole in a plain file.
  *
  *	struct writelist *w = writelist_new();
  *	writelist_add_zero(w, 512, MIB - 512);
@@ -57,10 +58,13 @@ MUST_CHECK int writelist_finish(struct writelist *w, struct err *e);
 /* Bytes to be written (or found to be equal), and the number of stretches that do not touch each other. */
 u64 writelist_bytes(const struct writelist *w);
 size_t writelist_stretches(const struct writelist *w);
+/* How many of them are zeros, surely, and will be holes where the device can have some. Asks the inputs' files. */
+u64 writelist_holes(const struct writelist *w);
 
 /*
  * Writes the list, then flushes; once, because the hashes go with it. Inputs and hashes are used by threads of its own
- * until this returns, and must share nothing with `d`.
+ * until this returns, and must share nothing with `d`. Zeros are left out where the device can have a hole instead, in
+ * pieces of HOLE_MIN (hole.h).
  *
  * Before anything is written: -EINVAL when a stretch, or what is compared in it, does not begin and end at a sector of
  * the device, -ERANGE when it does not fit. What is to be compared and cannot be read is written. -EINTR when
@@ -73,7 +77,7 @@ MUST_CHECK int writelist_run(struct writelist *w, struct device *d, struct progr
 bool writelist_touches(const struct writelist *w, u64 off, u64 len);
 
 struct writelist_counts {
-	u64 written, spared; /* bytes; spared: the device had them already */
+	u64 written, spared; /* bytes; spared: the device had them already, or zeros are a hole of its file now */
 };
 
 /* What the last run did, also one that failed. */

@@ -24,6 +24,12 @@ struct writelist {
 	struct writelist_counts counts;
 };
 
+/*
+ * How much of the segment's content is alike from `at` on, which lies inside it: a hole in its file, or (probably) not
+ * zeros. Asks the file system.
+ */
+u64 segment_look(const struct segment *s, u64 at, bool *ret_hole);
+
 static inline u64 segment_end(const struct segment *s)
 {
 	return s->off + s->len + s->zeros;

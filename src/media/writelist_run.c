@@ -2,6 +2,7 @@
 #include <assert.h>
 #include <errno.h>
 
+#include "src/base/hole.h"
 #include "src/base/thread.h"
 #include "src/media/writelist_private.h"
 
@@ -14,7 +15,8 @@
 #define WORTH_HANDING_OVER (256 * KIB)
 
 struct chunk {
-	u8 *mem;
+	u8 *mem;        /* of its own */
+	const u8 *data; /* `mem`, or zeros that all chunks share */
 	u64 off;
 	size_t len;
 	bool compare;
@@ -41,6 +43,9 @@ struct cursor {
 	const struct writelist *w;
 	size_t i;
 	u64 at;
+	u64 alike; /* to here the segment's content is a hole of its file, or is not */
+	bool hole;
+	const u8 *zeros; /* CHUNK of them */
 	struct hasher *hasher;
 };
 
@@ -127,23 +132,61 @@ static void hash_piece(struct hasher *h, struct sha256 *hash, const u8 *mem, siz
 	sha256_add(hash, mem, len);
 }
 
-/* The next bytes of a segment, `max` at most; returns through *ret_n how many. */
-static int read_segment(const struct cursor *c, u8 *mem, size_t max, size_t *ret_n, struct err *e)
+/* Where the segment's content changes from data to a hole, or back. */
+static void look_for_holes(struct cursor *c)
+{
+	if (c->at == 0 || c->at == c->alike)
+		c->alike = c->at + segment_look(&c->w->segments[c->i], c->at, &c->hole);
+}
+
+/* Room for `n` bytes at the end of a chunk; `zeros` as they are where nothing else comes into it. */
+static u8 *take_room(struct chunk *k, size_t n)
+{
+	u8 *mem = k->mem + k->len;
+
+	k->len += n;
+	return mem;
+}
+
+static const u8 *take_zeros(const struct cursor *c, struct chunk *k, size_t n)
+{
+	if (k->len == 0 && (k->off + n) % CHUNK == 0) {
+		k->data = c->zeros;
+		k->len = n;
+		return k->data;
+	}
+	return memset(take_room(k, n), 0, n);
+}
+
+/* The next bytes of a segment, `max` at most, into the chunk. */
+static int read_segment(struct cursor *c, struct chunk *k, size_t max, struct err *e)
 {
 	const struct segment *s = &c->w->segments[c->i];
+	const u8 *data;
+	size_t n;
 	int r = 0;
 
 	if (c->at == 0 || c->at >= s->len)
 		hand_over(c->hasher, NULL, NULL, 0);
 	if (c->at >= s->len) {
-		*ret_n = (size_t)MIN(s->len + s->zeros - c->at, max);
-		memset(mem, 0, *ret_n);
+		n = (size_t)MIN(s->len + s->zeros - c->at, max);
+		take_zeros(c, k, n);
+		c->at += n;
 		return 0;
 	}
-	*ret_n = (size_t)MIN(s->len - c->at, max);
-	r = input_read(&s->in, s->in_off + c->at, mem, *ret_n, e);
+	look_for_holes(c);
+	n = (size_t)MIN(c->alike - c->at, max);
+	if (c->hole) {
+		data = take_zeros(c, k, n);
+	} else {
+		u8 *mem = take_room(k, n);
+
+		r = input_read(&s->in, s->in_off + c->at, mem, n, e);
+		data = mem;
+	}
 	if (r == 0 && s->hash)
-		hash_piece(c->hasher, s->hash, mem, *ret_n);
+		hash_piece(c->hasher, s->hash, data, n);
+	c->at += n;
 	return r;
 }
 
@@ -154,9 +197,9 @@ static int read_segment(const struct cursor *c, u8 *mem, size_t max, size_t *ret
 static int read_chunk(struct cursor *c, struct chunk *k, struct err *e)
 {
 	k->len = 0;
+	k->data = k->mem;
 	while (c->i < c->w->n) {
 		const struct segment *s = &c->w->segments[c->i];
-		size_t n = 0;
 		int r;
 
 		if (k->len == 0) {
@@ -167,11 +210,9 @@ static int read_chunk(struct cursor *c, struct chunk *k, struct err *e)
 			break;
 		}
 		/* Looked at here too: a chunk may be many small files of a slow source, and the writer waits for it. */
-		r = interrupted ? -EINTR : read_segment(c, k->mem + k->len, CHUNK - (k->off + k->len) % CHUNK, &n, e);
+		r = interrupted ? -EINTR : read_segment(c, k, CHUNK - (k->off + k->len) % CHUNK, e);
 		if (r < 0)
 			return r;
-		k->len += n;
-		c->at += n;
 		if (c->at == s->len + s->zeros) {
 			c->i++;
 			c->at = 0;
@@ -240,7 +281,7 @@ static int next_chunk(struct pipeline *p, const struct chunk **ret)
 static int write_piece(struct pipeline *p, struct device *d, const struct chunk *k, size_t from, size_t to,
                        struct err *e)
 {
-	int r = device_write(d, k->off + from, k->mem + from, to - from, e);
+	int r = device_write(d, k->off + from, k->data + from, to - from, e);
 
 	if (r == 0)
 		p->counts.written += to - from;
@@ -255,7 +296,7 @@ static int write_differing(struct pipeline *p, struct device *d, const struct ch
 	for (size_t at = 0; at < k->len; at += d->sector_size) {
 		int r = 0;
 
-		if (memcmp(k->mem + at, p->old + at, d->sector_size) == 0)
+		if (memcmp(k->data + at, p->old + at, d->sector_size) == 0)
 			continue;
 		if (to > from && at - to >= WORTH_SPARING) {
 			r = write_piece(p, d, k, from, to, e);
@@ -270,6 +311,37 @@ static int write_differing(struct pipeline *p, struct device *d, const struct ch
 	return to > from ? write_piece(p, d, k, from, to, e) : 0;
 }
 
+static int write_alike(struct pipeline *p, struct device *d, const struct chunk *k, size_t from, size_t to, bool zeros,
+                       struct err *e)
+{
+	if (zeros && device_make_hole(d, k->off + from, to - from))
+		return 0;
+	return write_piece(p, d, k, from, to, e);
+}
+
+/* Row by row of pieces that are zeros, or are not; they are counted from the start of the device. */
+static int write_with_holes(struct pipeline *p, struct device *d, const struct chunk *k, struct err *e)
+{
+	bool zeros = false;
+	size_t from = 0;
+
+	for (size_t at = 0, end; at < k->len; at = end) {
+		bool now;
+		int r;
+
+		end = MIN(k->len, align_down(k->off + at, HOLE_MIN) + HOLE_MIN - k->off);
+		now = end - at == HOLE_MIN && (k->data == p->cursor.zeros || mem_is_zero(k->data + at, HOLE_MIN));
+		if (at > from && now != zeros) {
+			r = write_alike(p, d, k, from, at, zeros, e);
+			if (r < 0)
+				return r;
+			from = at;
+		}
+		zeros = now;
+	}
+	return write_alike(p, d, k, from, k->len, zeros, e);
+}
+
 static int write_chunk(struct pipeline *p, struct device *d, const struct chunk *k, struct err *e)
 {
 	AUTO_ERR struct err unreadable = { 0 };
@@ -279,6 +351,8 @@ static int write_chunk(struct pipeline *p, struct device *d, const struct chunk 
 	/* What cannot be read is written: that often makes a medium replace a bad sector. */
 	if (k->compare && device_read(d, k->off, p->old, k->len, &unreadable) == 0)
 		r = write_differing(p, d, k, e);
+	else if (device_has_holes(d))
+		r = write_with_holes(p, d, k, e);
 	else
 		r = write_piece(p, d, k, 0, k->len, e);
 	if (r == 0)
@@ -376,6 +450,7 @@ int writelist_run(struct writelist *w, struct device *d, struct progress *p, str
 {
 	struct pipeline pipeline = { .cursor = { .w = w } };
 	bool compare = compares(w);
+	AUTO_FREE u8 *zeros = NULL;
 	AUTO_FREE void *mem = NULL;
 	int r;
 
@@ -389,6 +464,9 @@ int writelist_run(struct writelist *w, struct device *d, struct progress *p, str
 	for (size_t i = 0; i < CHUNKS; i++)
 		pipeline.ring[i].mem = (u8 *)mem + i * CHUNK;
 	pipeline.old = compare ? (u8 *)mem + CHUNKS * CHUNK : NULL;
+	/* Only read: as the C library gets it from the kernel, all of it is one page. */
+	zeros = xcalloc(CHUNK + ALIGNMENT, 1);
+	pipeline.cursor.zeros = (u8 *)align_up((uintptr_t)zeros, ALIGNMENT);
 	r = run(&pipeline, d, p, e);
 	w->counts = pipeline.counts;
 	err_clear(&pipeline.err);

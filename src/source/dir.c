@@ -62,7 +62,8 @@ static int read_all(int fd, u64 off, u8 *buf, size_t len, struct err *e)
 	return 0;
 }
 
-static int read_node(struct source *s, const struct node *n, u64 off, void *buf, size_t len, struct err *e)
+/* The file as it was when the tree was read; the caller closes. */
+static int open_same(struct source *s, const struct node *n, int *ret_fd, struct err *e)
 {
 	AUTO_CLOSE int fd = open_node((struct dir_source *)s, n, O_RDONLY | O_NONBLOCK);
 	struct stat st;
@@ -73,7 +74,27 @@ static int read_node(struct source *s, const struct node *n, u64 off, void *buf,
 	if (fstat(fd, &st) < 0)
 		return fail_source(e, -errno, "%s", strerror(errno));
 	r = compare_stat(n, &st, e);
+	if (r < 0)
+		return r;
+	*ret_fd = fd;
+	fd = -1;
+	return 0;
+}
+
+static int read_node(struct source *s, const struct node *n, u64 off, void *buf, size_t len, struct err *e)
+{
+	AUTO_CLOSE int fd = -1;
+	int r = open_same(s, n, &fd, e);
+
 	return r < 0 ? r : read_all(fd, off, buf, len, e);
+}
+
+static int place_node(struct source *s, const struct node *n, u64 off, struct input_place *ret)
+{
+	AUTO_ERR struct err untold = { 0 };
+
+	*ret = (struct input_place){ .off = off, .len = n->size - off };
+	return open_same(s, n, &ret->fd, &untold);
 }
 
 /* ---- the walk: one descriptor a level, SOURCE_DEPTH_MAX levels */
@@ -206,7 +227,12 @@ static void free_dir(struct source *s)
 	free(d);
 }
 
-static const struct source_ops dir_ops = { .read = read_node, .changed = dir_changed, .free = free_dir };
+static const struct source_ops dir_ops = {
+	.read = read_node,
+	.place = place_node,
+	.changed = dir_changed,
+	.free = free_dir,
+};
 
 static int read_tree(struct dir_source *d, struct err *e)
 {

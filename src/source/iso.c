@@ -7,6 +7,7 @@
 #include "src/source/iso.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 
 /* Hard links are counted each time, and some media have most of their files twice. */
@@ -79,6 +80,20 @@ static int read_node(struct source *s, const struct node *n, u64 off, void *buf,
 	return 0;
 }
 
+static int place_node(struct source *s, const struct node *n, u64 off, struct input_place *ret)
+{
+	struct iso *iso = (struct iso *)s;
+	size_t i = 0;
+
+	while (i < n->n_extents && off >= n->extents[i].len)
+		off -= n->extents[i++].len;
+	if (i == n->n_extents)
+		return -ENODATA;
+	*ret = (struct input_place){ fcntl(iso->fd, F_DUPFD_CLOEXEC, 0), n->extents[i].off + off,
+		                     n->extents[i].len - off };
+	return ret->fd < 0 ? -errno : 0;
+}
+
 static int read_bytes(struct source *s, u64 off, void *buf, size_t len, struct err *e)
 {
 	return iso_read_at((struct iso *)s, off, buf, len, e);
@@ -129,6 +144,7 @@ static void free_iso(struct source *s)
 
 static const struct source_ops iso_ops = {
 	.read = read_node,
+	.place = place_node,
 	.read_image = read_bytes,
 	.changed = image_changed,
 	.free = free_iso,

@@ -227,9 +227,18 @@ static int node_read(void *ctx, u64 off, void *buf, size_t len, struct err *e)
 	return fail_source(e, r, "%s: %s", n->source->path, path);
 }
 
+static int node_place(void *ctx, u64 off, struct input_place *ret)
+{
+	const struct node *n = ctx;
+
+	if (!n->source->ops->place || off >= n->size)
+		return -EOPNOTSUPP;
+	return n->source->ops->place(n->source, n, off, ret);
+}
+
 struct input node_input(const struct node *n)
 {
-	return (struct input){ .read = node_read, .ctx = (void *)n };
+	return (struct input){ .read = node_read, .place = node_place, .ctx = (void *)n };
 }
 
 static int boot_image_read(void *ctx, u64 off, void *buf, size_t len, struct err *e)

@@ -47,6 +47,9 @@ struct boot_image {
 
 struct source_ops {
 	int (*read)(struct source *s, const struct node *n, u64 off, void *buf, size_t len, struct err *e);
+	/* Which file has the bytes of a node from `off` on, which lies inside it (input.h). NULL: none of this machine.
+	 */
+	int (*place)(struct source *s, const struct node *n, u64 off, struct input_place *ret);
 	/* Bytes of the image itself. NULL: it is none. */
 	int (*read_image)(struct source *s, u64 off, void *buf, size_t len, struct err *e);
 	int (*changed)(struct source *s, struct err *e);

@@ -67,6 +67,68 @@ honest() {
     cmp file stick/medium
 }
 
+# ---- what a stick is told to forget. It is full of other bytes then: nothing may take them for zeros.
+
+full() { head -c $size /dev/zero | tr '\0' '\252' >"$1"; }
+discards() { grep -c ' discard ' stick/log; }
+
+# create_on_full OPTION...: onto a stick that is full, and is so where it has forgotten; as onto a file that is full
+create_on_full() {
+    rm -rf stick file && mkdir stick
+    full stick/medium
+    plug "$@"
+    create --seed stress "$one" "$dev"
+    unplug
+    full file
+    create --seed stress "$one" file
+    cmp file stick/medium
+    judge stick/medium fat32 1
+}
+
+# Once, in one row, behind the marks and the old table and before all that is written; but neither the table's places nor a mark.
+in_one_row() {
+    awk -v size=$size '
+        $2 == "discard" {
+            if (ended || $4 < end || $4 < 1048576 || $4 + $5 > size - 1048576) { print "wrong: " $0; wrong = 1 }
+            end = $4 + $5; sum += $5; n++
+        }
+        $2 != "discard" && n { ended = 1 }
+        $2 == "write" && !n && $4 == 0 { erased = 1 }
+        $2 == "write" && n { after++ }
+        END { print sum " bytes, then " after " writes"; exit wrong || !erased || sum < size * 0.6 || after < 20 }' stick/log
+}
+
+forgotten() {
+    create_on_full --discards 170
+    in_one_row
+    plug --discards 170
+    upgrade "$two" "$dev"
+    unplug
+    [ "$(discards)" -eq 0 ]
+    judge stick/medium fat32 1
+}
+
+# One that fails at it is written all the same, and not asked again.
+fails_to_forget() {
+    create_on_full --discard-eio 1
+    [ "$(discards)" -eq 1 ]
+    create_on_full --discards 170 --discard-eio 3
+    [ "$(discards)" -eq 3 ]
+}
+
+# A file system that makes a discard of a hole to be punched: it is tried once and not believed.
+false_holes() {
+    rm -rf stick file && mkdir stick
+    full stick/medium
+    plug --plain --discards 85
+    create --seed stress "$one" "$dev"
+    unplug
+    full file
+    create --seed stress "$one" file
+    cmp file stick/medium
+    [ "$(discards)" -le 1 ]
+}
+
 # ---- dying. What was refused has not been lost, what was begun is told by its name and state.
 
 dies_in_create() {      # OPTION SENTENCE
@@ -89,7 +151,7 @@ deaths_in_create() {
     dies_in_create "--read-only $middle" "${unfinished}.*Input/output error"
     dies_in_create "--vanish $middle" "${unfinished}.*Input/output error"
     dies_in_create "--vanish 5" "${unfinished}.*what was there could not be put back"
-    dies_in_create "--eio $((all - 10)):100" "${unfinished}.*Input/output error"
+    dies_in_create "--eio $((all - 25)):100" "${unfinished}.*Input/output error"
 }
 
 # After a cut there may be blocks that belong to nobody, which is an error to fsck.fat.
@@ -207,6 +269,9 @@ dirty_memory() {
 
 check fakes-are-refused fakes
 check honest-leaves-no-trace honest
+check forgotten-once forgotten
+check fails-to-forget fails_to_forget
+check false-holes false_holes
 check deaths-in-create deaths_in_create
 check deaths-in-upgrade deaths_in_upgrade
 check stalls stalls
