@@ -13,10 +13,10 @@
 #define ENTRY         8 /* of an entry, in front of the name */
 #define METADATA_CSUM 0x400
 
-/* What a checksum is over: `len` bytes, then itself. */
+/* What a checksum is over: `len` bytes; where it is itself. */
 struct sealed {
 	u8 was[BLOCK], now[BLOCK];
-	size_t len;
+	size_t len, at;
 	bool idle[BLOCK];     /* bytes that mean nothing in `now` */
 	bool was_idle[BLOCK]; /* and in `was` */
 };
@@ -28,9 +28,9 @@ static u32 checksum(const u8 *block, size_t len)
 }
 
 /* The rest of a checksum that stays the same as long as the file system and the inode do. */
-static u32 seal(const u8 *block, size_t len)
+static u32 seal(const struct sealed *s, const u8 *block)
 {
-	return checksum(block, len) ^ get_le32(block + len);
+	return checksum(block, s->len) ^ get_le32(block + s->at);
 }
 
 /* ---- one sector */
@@ -126,9 +126,9 @@ static bool balance(struct sealed *s)
 	unsigned n = 0;
 
 	/* One that was wrong, or was another inode's, is nothing to keep. */
-	if (seal(s->was, s->len) != seal(s->now, s->len))
+	if (seal(s, s->was) != seal(s, s->now))
 		return false;
-	memcpy(s->now + s->len, s->was + s->len, 4);
+	memcpy(s->now + s->at, s->was + s->at, 4);
 	for (size_t at = 0; at < s->len; at += SECTOR)
 		n += is_changed(s, at);
 	/* While another sector is the old one it tells what these bytes are. */
@@ -149,10 +149,12 @@ static bool is_directory(const u8 *block, bool *idle)
 
 	while (at < BLOCK - TAIL) {
 		size_t len = get_le16(block + at + 4), name = block[at + 6];
+		bool is_free = get_le32(block + at) == 0;
 
 		if (len < ENTRY + name || len % 4 || at + len > BLOCK - TAIL)
 			return false;
-		for (size_t i = at + ENTRY + name; i < at + len; i++)
+		/* The byte behind a name is left: e2fsck wants "." and ".." to end in a zero. */
+		for (size_t i = at + ENTRY + (is_free ? 0 : name + 1); i < at + len; i++)
 			idle[i] = true;
 		at += len;
 	}
@@ -172,7 +174,8 @@ static int load(struct sealed *s, struct shadow *c, struct device *boot, u64 off
 static int keep_super(struct shadow *c, struct device *boot, bool *ret_sealed, struct err *e)
 {
 	static const size_t written = offsetof(struct ext2_super_block, s_kbytes_written);
-	struct sealed s = { .len = offsetof(struct ext2_super_block, s_checksum) };
+	static const size_t at = offsetof(struct ext2_super_block, s_checksum);
+	struct sealed s = { .len = at, .at = at };
 	int r = load(&s, c, boot, SUPER_AT, SUPER_SIZE, e);
 
 	if (r < 0)
@@ -188,7 +191,7 @@ static int keep_super(struct shadow *c, struct device *boot, bool *ret_sealed, s
 
 static int keep_block(struct shadow *c, struct device *boot, u64 off, struct err *e)
 {
-	struct sealed s = { .len = BLOCK - 4 };
+	struct sealed s = { .len = BLOCK - TAIL, .at = BLOCK - 4 };
 	int r = load(&s, c, boot, off, BLOCK, e);
 
 	if (r < 0 || !is_directory(s.was, s.was_idle) || !is_directory(s.now, s.idle) || !balance(&s))
