@@ -17,10 +17,6 @@ static void start_line(struct console *c)
 		buf_adds(&c->text, "\n");
 }
 
-/*
- * The cursor goes elsewhere, and what follows is another line; unless it goes to where it is, as SeaBIOS has it do in
- * the middle of words, or further on in the same line.
- */
 static void move_cursor(struct console *c)
 {
 	unsigned row = 1, col = 1;
@@ -28,22 +24,36 @@ static void move_cursor(struct console *c)
 	/* without numbers it is the first place of all */
 	if (sscanf(c->sequence, "%u;%u", &row, &col) < 1)
 		row = col = 1;
-	if (row != c->row || col < c->col)
+	if (!c->moved)
+		c->text_end = c->cursor;
+	c->moved = true;
+	c->cursor = (struct console_place){ row, row, col };
+}
+
+/*
+ * Text after the cursor went elsewhere is another line; unless it went to where it was, or further on in the same line.
+ * SeaBIOS moves it in the middle of words, when its timer finds it between two of its programs: one place back, and on
+ * again. So only the last of some moves counts.
+ */
+static void end_move(struct console *c)
+{
+	const struct console_place *was = &c->text_end, *now = &c->cursor;
+
+	if (!c->moved)
+		return;
+	c->moved = false;
+	if (now->row < was->row_min || now->row > was->row || now->col < was->col)
 		start_line(c);
-	else if (col > c->col)
+	else if (now->col > was->col)
 		buf_adds(&c->text, " ");
-	c->row = row;
-	c->col = col;
 }
 
 static void end_sequence(struct console *c, char byte)
 {
-	if (byte == 'H' || byte == 'f') {
+	if (byte == 'H' || byte == 'f')
 		move_cursor(c);
-	} else if (byte == 'J') {
+	else if (byte == 'J')
 		start_line(c);
-		c->row = c->col = 0;
-	}
 }
 
 static void add_escape(struct console *c, char byte)
@@ -51,6 +61,8 @@ static void add_escape(struct console *c, char byte)
 	int state = c->escape;
 
 	if (state == ESCAPE) {
+		if (byte == 'c') /* the terminal begins anew */
+			c->cursor = (struct console_place){ 1, 1, 1 };
 		c->sequence_len = 0;
 		c->sequence[0] = '\0';
 		c->escape = byte == '[' ? CSI : byte == ']' ? OSC : byte == '(' || byte == ')' ? CHARSET : TEXT;
@@ -75,16 +87,19 @@ static void add_escape(struct console *c, char byte)
 
 static void add_text(struct console *c, char byte)
 {
+	struct console_place *at = &c->cursor;
+
+	if (byte == '\r' || byte == '\b') {
+		at->col = byte == '\r' ? 1 : at->col - (at->col > 1);
+		return;
+	}
 	if (byte == '\n') {
-		c->row += c->row != 0;
-	} else if (byte == '\r') {
-		c->col = 1;
-		return;
-	} else if (byte == '\b') {
-		c->col -= c->col > 1;
-		return;
+		/* In the last row the screen goes up in its place. */
+		at->row += at->row != 0;
+		c->moved = false;
 	} else if (((u8)byte & 0xc0) != 0x80) {
-		c->col += c->col != 0; /* not for the rest of a character in UTF-8 */
+		end_move(c);
+		at->col += at->col != 0; /* not for the rest of a character in UTF-8 */
 	}
 	buf_add(&c->text, &byte, 1);
 }
@@ -183,9 +198,10 @@ static void add_cut(struct buf *out, const char *line, size_t len)
 	buf_add(out, line, len);
 }
 
-char *console_tail(const struct console *c, unsigned n, const char *between)
+char *console_tail(const struct console *c, u64 until, unsigned n, const char *between)
 {
-	const char *text = console_since(c, 0), *end = text + strlen(text), *from = end;
+	const char *text = console_since(c, 0), *last = console_since(c, until);
+	const char *end = *last ? last + strcspn(last, "\n") : text + strlen(text), *from = end;
 	struct buf out = { 0 };
 	unsigned lines = 0;
 

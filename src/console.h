@@ -11,13 +11,20 @@
 /* Older text is forgotten when there is more than this. */
 #define CONSOLE_MAX (512 * KIB)
 
+/* On the screen, from 1; 0: unknown. It may have scrolled: then it is any row from `row_min` to `row`. */
+struct console_place {
+	unsigned row_min, row, col;
+};
+
 struct console {
 	struct buf text; /* without NULs, carriage returns and escape sequences; positions in it count from `dropped` */
 	u64 dropped;     /* bytes that were forgotten */
 	int escape;      /* inside which kind of sequence, see console.c */
 	char sequence[65];
 	size_t sequence_len;
-	unsigned row, col; /* where the cursor is, from 1; 0: unknown */
+	struct console_place cursor;
+	struct console_place text_end; /* with `moved`: where the cursor was after the last of the text */
+	bool moved;
 };
 
 /* Adds what came. */
@@ -33,7 +40,10 @@ const char *console_line(const struct console *c, u64 since);
 /* Whether that line asks for a name, or for a command. */
 bool console_wants_login(const char *line);
 bool console_wants_command(const char *line);
-/* The last `n` lines with words in them, each cut at 160 bytes, between them `between`; the caller frees. */
-MUST_CHECK char *console_tail(const struct console *c, unsigned n, const char *between);
+/*
+ * `n` lines with words in them, each cut at 160 bytes, between them `between`: the last one is that in which `until`
+ * lies. The caller frees.
+ */
+MUST_CHECK char *console_tail(const struct console *c, u64 until, unsigned n, const char *between);
 
 #endif

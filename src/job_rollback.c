@@ -36,6 +36,19 @@ static int choose(struct rollback_job *j, struct err *e)
 	return set_switch(j, other, e);
 }
 
+/* The sector is written by nobody's leave but the updater's, which wants all of BOOT sound. */
+static int check_boot(const struct rollback_job *j, struct err *e)
+{
+	AUTO_UPDATER struct updater *u = NULL;
+	int r = stick_open_boot(&j->target.stick, j->target.device, &u, e);
+
+	return r == -EUCLEAN ? fail_refused(e, r,
+	                                    "%s: BOOT is damaged, which upgrade --repair mends (with the source of the "
+	                                    "system that starts now it changes nothing else)",
+	                                    j->name)
+	                     : r;
+}
+
 static int check(struct rollback_job *j, struct progress *p, struct err *e)
 {
 	int r = content_verify(j->target.boot, j->system, p, e);
@@ -52,6 +65,8 @@ int rollback_job_prepare(const struct target_request *q, struct progress *p, str
 	if (r == 0)
 		r = choose(ret, e);
 	if (r == 0)
+		r = check_boot(ret, e);
+	if (r == 0)
 		r = check(ret, p, e);
 	if (r < 0)
 		rollback_job_free(ret);
@@ -60,9 +75,11 @@ int rollback_job_prepare(const struct target_request *q, struct progress *p, str
 
 int rollback_job_run(struct rollback_job *j, struct err *e)
 {
-	int r = interrupted ? fail(e, -EINTR, "interrupted; nothing was written")
-	                    : switch_write(j->target.device, &j->target.stick, &j->to, NULL, e);
+	int r;
 
+	if (interrupted)
+		return fail(e, -EINTR, "interrupted; nothing was written");
+	r = switch_write(j->target.device, &j->target.stick, &j->to, NULL, e);
 	j->is_done = r == 0;
 	return r < 0 ? fail(e, r, "%s: which of its two systems starts is not known", j->name) : 0;
 }

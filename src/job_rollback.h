@@ -15,8 +15,8 @@ struct rollback_job {
 };
 
 /*
- * Opens the stick and reads the other system from one end to the other: refused when there is none, or it is not whole.
- * Ended with rollback_job_free().
+ * Opens the stick and reads the other system from one end to the other: refused when there is none, or it is not whole,
+ * or BOOT is not sound. Ended with rollback_job_free().
  */
 MUST_CHECK int rollback_job_prepare(const struct target_request *q, struct progress *p, struct rollback_job *ret,
                                     struct err *e);

@@ -5,7 +5,7 @@
 
 #include "src/base/scratch.h"
 #include "src/base/spawn.h"
-#include "src/media/shadow.h"
+#include "src/mend_parts.h"
 
 #define PIECE       MIB
 #define SECONDS     1800
@@ -119,47 +119,84 @@ static int run_program(struct shadow *c, const struct stick *s, struct buf *said
 	return r < 0 || s->boot_is_ext4 ? r : copy_boot_sector(c, s->boot_size, e);
 }
 
+/* What that has changed must be good as well. */
+static int keep_checksums(struct shadow *c, const struct stick *s, struct device *boot, struct err *e)
+{
+	const char *const ask[] = { "e2fsck", "-f", "-n", shadow_path(c), NULL };
+	int r = s->boot_is_ext4 ? mend_keep_checksums(c, boot, e) : 0;
+
+	return r > 0 ? ask_again(ask, "e2fsprogs", e) : r;
+}
+
 /* ---- what has changed */
 
-static void add_piece(struct mend *m, u64 off, const u8 *was, const u8 *now, size_t len)
+struct changes {
+	struct mend *m;
+	struct mend_order *order;
+	u64 start; /* of BOOT, on the device */
+};
+
+static void add_piece(const struct changes *c, unsigned step, u64 off, const u8 *was, const u8 *now, size_t len)
 {
+	struct mend *m = c->m;
 	struct mend_piece *p = ARRAY_ADD(m->piece, m->n, m->cap);
 
-	*p = (struct mend_piece){ .off = off, .len = len, .was = xcalloc(1, len), .now = xcalloc(1, len) };
+	*p = (struct mend_piece){ .off = c->start + off, .len = len, .step = step };
+	p->was = xcalloc(1, len);
+	p->now = xcalloc(1, len);
 	memcpy(p->was, was, len);
 	memcpy(p->now, now, len);
 	m->bytes += len;
 }
 
-/* The sectors of one stretch that differ, those beside each other as one piece. */
-static void compare(struct mend *m, u64 off, const u8 *was, const u8 *now, size_t len, size_t sector)
+/* Sectors beside each other that are written in the same step are one piece. */
+static int add_change(void *ctx, u64 off, const u8 *was, const u8 *now, size_t len, struct err *e)
 {
-	for (size_t at = 0, end; at < len; at = end + sector) {
-		for (end = at; end < len && memcmp(was + end, now + end, sector) != 0;)
+	struct changes *c = ctx;
+	u32 sector = mend_order_sector(c->order);
+
+	for (size_t at = 0, end; at < len; at = end) {
+		unsigned step = 0, next = 0;
+		u8 *first = NULL;
+		int r = mend_order_step(c->order, off + at, &step, e);
+
+		for (end = at; r == 0 && end < len && (end == at || next == step);) {
 			end += sector;
-		if (end > at)
-			add_piece(m, off + at, was + at, now + at, end - at);
-	}
-}
-
-static int find_changes(struct mend *m, const struct shadow *c, struct device *boot, u64 start, struct err *e)
-{
-	AUTO_FREE u8 *was = xcalloc(1, PIECE), *now = xcalloc(1, PIECE);
-
-	for (u64 off = 0; off < boot->size; off += PIECE) {
-		size_t len = (size_t)MIN(PIECE, boot->size - off);
-		int r = interrupted ? fail(e, -EINTR, "interrupted; nothing was written")
-		                    : device_read(boot, off, was, len, e);
-
-		if (r == 0)
-			r = shadow_read(c, off, now, len, e);
+			if (end < len)
+				r = mend_order_step(c->order, off + end, &next, e);
+		}
 		if (r < 0)
 			return r;
-		compare(m, start + off, was, now, len, boot->sector_size);
-		if (m->bytes > CHANGED_MAX)
-			return fail(e, -EUCLEAN, "more than %llu MiB would have to be mended", CHANGED_MAX / MIB);
+		if (mend_order_before(c->order, step, off + at, was + at, now + at, end - at, &first))
+			add_piece(c, MEND_ENTRIES_NEW, off + at, was + at, first, end - at);
+		free(first);
+		add_piece(c, step, off + at, was + at, now + at, end - at);
 	}
-	return 0;
+	return c->m->bytes > CHANGED_MAX
+	           ? fail(e, -EUCLEAN, "more than %llu MiB would have to be mended", CHANGED_MAX / MIB)
+	           : 0;
+}
+
+static int by_step(const void *a, const void *b)
+{
+	const struct mend_piece *x = a, *y = b;
+
+	if (x->step != y->step)
+		return x->step < y->step ? -1 : 1;
+	return x->off < y->off ? -1 : x->off > y->off;
+}
+
+static int find_changes(struct mend *m, struct shadow *c, const struct stick *s, struct device *boot, struct err *e)
+{
+	struct changes changes = { .m = m, .start = s->boot_start };
+	int r = mend_order_new(c, boot, s->boot_is_ext4, &changes.order, e);
+
+	if (r == 0)
+		r = shadow_changes(c, boot, add_change, &changes, e);
+	mend_order_free(changes.order);
+	if (m->n)
+		qsort(m->piece, m->n, sizeof(m->piece[0]), by_step);
+	return r == -EINTR ? fail(e, r, "nothing was written") : r;
 }
 
 static int show(struct mend *m, struct device *d, struct err *e)
@@ -185,7 +222,9 @@ int mend_make(struct device *d, const struct stick *s, struct progress *p, struc
 	if (r == 0)
 		r = run_program(c, s, &m->said, e);
 	if (r == 0)
-		r = find_changes(m, c, boot, s->boot_start, e);
+		r = keep_checksums(c, s, boot, e);
+	if (r == 0)
+		r = find_changes(m, c, s, boot, e);
 	if (r == 0 && m->n)
 		r = show(m, d, e);
 	if (r < 0 || m->n == 0)
@@ -213,8 +252,12 @@ int mend_write(struct mend *m, struct device *d, struct err *e)
 {
 	int r = check_same(m, d, e);
 
-	for (size_t i = 0; r == 0 && i < m->n; i++)
-		r = device_write(d, m->piece[i].off, m->piece[i].now, m->piece[i].len, e);
+	for (size_t i = 0; r == 0 && i < m->n; i++) {
+		if (i > 0 && m->piece[i].step != m->piece[i - 1].step)
+			r = device_flush(d, e);
+		if (r == 0)
+			r = device_write(d, m->piece[i].off, m->piece[i].now, m->piece[i].len, e);
+	}
 	return r == 0 ? device_flush(d, e) : r;
 }
 

@@ -16,6 +16,7 @@
 #define QUIET_MS    60000 /* of silence on the console and on the stick: nothing more will come */
 #define ANSWER_S    30    /* for a shell to say that it is one, emulated on a busy machine */
 #define PROBES_MAX  4
+#define SENTENCE_S  2    /* for the rest of the line that tells of an end */
 #define NOT_YET     1000 /* no state of a guest */
 #define COMMAND_MAX 2000 /* bytes: a terminal takes no longer lines */
 
@@ -197,8 +198,11 @@ static const struct sign deaths[] = {
 static bool find_sign(struct guest *g, const struct sign *sign, size_t n, const char *text)
 {
 	for (size_t i = 0; i < n; i++) {
-		if (strstr(text, sign[i].words)) {
+		const char *at = strstr(text, sign[i].words);
+
+		if (at) {
 			g->facts.why = xstrdup(sign[i].means);
+			g->facts.said = console_end(&g->console) - strlen(at) + strlen(sign[i].words) - 1;
 			return true;
 		}
 	}
@@ -416,9 +420,8 @@ static int next_state(struct guest *g, const char *family, struct err *e)
 	int r = listen_for(g, 200, e);
 
 	if (look_for_signs(g)) {
-		/* the rest of the sentence */
-		for (int i = 0; r == 0 && i < 10; i++)
-			r = listen_for(g, 100, e);
+		if (r == 0)
+			r = await_words(g, "\n", g->facts.said + 1, SENTENCE_S, NULL, e);
 		return r == -EINTR ? r : (int)GUEST_DEAD;
 	}
 	if (r < 0)

@@ -32,6 +32,7 @@ struct guest_facts {
 	enum guest_state state;
 	double seconds;   /* since the power came on */
 	char *why;        /* of DEAD and ENDED: a sentence; else NULL */
+	u64 said;         /* of DEAD: where on the console it says so */
 	char *kernel;     /* "6.1.0-40-amd64"; NULL: none has said so */
 	bool has_initrd;  /* its initrd's init was started */
 	char *user;       /* of SHELL, if it had to log in; else NULL */

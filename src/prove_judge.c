@@ -21,9 +21,11 @@ bool prove_keeps_nothing(const struct proof *p)
 
 /* ---- has it started */
 
-static void add_last_lines(struct buf *b, const struct guest *g)
+/* Behind the line that says why it is dead a loader may have drawn its menu again. */
+static void add_last_lines(struct buf *b, const struct guest *g, const struct guest_facts *f)
 {
-	AUTO_FREE char *lines = console_tail(guest_console(g), LINES_SHOWN, " | ");
+	const struct console *c = guest_console(g);
+	AUTO_FREE char *lines = console_tail(c, f->state == GUEST_DEAD ? f->said : console_end(c), LINES_SHOWN, " | ");
 
 	if (*lines)
 		buf_addf(b, "; the console's last lines: %s", lines);
@@ -118,7 +120,7 @@ bool prove_judge_start(struct proof *p, int which, struct guest *g, const struct
 	}
 	add_bad(&b, p, f);
 	if (!f->qemu_broke)
-		add_last_lines(&b, g);
+		add_last_lines(&b, g, f);
 	checks_add(p->c, id, is_unclear(p, f) ? CHECK_UNKNOWN : CHECK_BAD, "%s", b.s);
 	return false;
 }

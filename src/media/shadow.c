@@ -14,9 +14,10 @@
 struct shadow {
 	struct device *under;
 	u64 start, size, copied;
+	u64 whole; /* all up to here was copied */
 	int fd;
 	char path[64];
-	u8 *piece;
+	u8 *piece, *other;
 };
 
 /* Memory is the second choice: the metadata of a large file system may be more than there is of it. */
@@ -48,6 +49,7 @@ int shadow_new(struct device *under, u64 start, u64 size, struct shadow **ret, s
 	s = xcalloc(1, sizeof(*s));
 	*s = (struct shadow){ .under = under, .start = start, .size = size, .fd = fd };
 	s->piece = xcalloc(1, PIECE);
+	s->other = xcalloc(1, PIECE);
 	/* Not /proc/self: a program that is started has other descriptors. */
 	snprintf(s->path, sizeof(s->path), "/proc/%d/fd/%d", (int)getpid(), fd);
 	*ret = s;
@@ -60,6 +62,7 @@ void shadow_free(struct shadow *s)
 		return;
 	util_close(&s->fd);
 	free(s->piece);
+	free(s->other);
 	free(s);
 }
 
@@ -109,6 +112,8 @@ int shadow_copy(struct shadow *s, u64 off, u64 len, struct err *e)
 			r = put_data(s, off, n, e);
 		if (r < 0)
 			return r;
+		if (s->whole == off)
+			s->whole += n;
 		off += n;
 		len -= n;
 	}
@@ -131,38 +136,70 @@ int shadow_read(const struct shadow *s, u64 off, void *buf, size_t len, struct e
 	return 0;
 }
 
-static int apply_stretch(struct shadow *s, struct device *to, u64 off, u64 end, struct err *e)
+struct comparison {
+	struct device *d;
+	shadow_change *fn;
+	void *ctx;
+};
+
+/* Of one piece: the sectors that differ, those beside each other together. */
+static int compare_piece(struct shadow *s, const struct comparison *c, u64 off, size_t len, struct err *e)
 {
-	u8 now[GRAIN];
+	const u8 *was = s->other, *now = s->piece;
+	size_t sector = c->d->sector_size;
+
+	for (size_t at = 0, end; at < len; at = end + sector) {
+		int r;
+
+		for (end = at; end < len && memcmp(was + end, now + end, sector) != 0;)
+			end += sector;
+		r = end > at ? c->fn(c->ctx, off + at, was + at, now + at, end - at, e) : 0;
+		if (r != 0)
+			return r;
+	}
+	return 0;
+}
+
+static int compare_stretch(struct shadow *s, const struct comparison *c, u64 off, u64 end, struct err *e)
+{
 	int r = 0;
 
 	for (size_t n; r == 0 && off < end; off += n) {
-		n = MIN(GRAIN, end - off);
-		r = shadow_read(s, off, s->piece, n, e);
+		n = MIN(PIECE, end - off);
+		r = interrupted ? fail(e, -EINTR, "interrupted") : shadow_read(s, off, s->piece, n, e);
 		if (r == 0)
-			r = device_read(to, off, now, n, e);
-		if (r == 0 && memcmp(now, s->piece, n) != 0)
-			r = device_write(to, off, s->piece, n, e);
+			r = device_read(c->d, off, s->other, n, e);
+		if (r == 0)
+			r = compare_piece(s, c, off, n, e);
 	}
 	return r;
 }
 
-int shadow_apply(struct shadow *s, struct device *to, struct err *e)
+int shadow_changes(struct shadow *s, struct device *d, shadow_change *fn, void *ctx, struct err *e)
 {
-	off_t from = 0, end;
+	const struct comparison c = { .d = d, .fn = fn, .ctx = ctx };
+	int r = compare_stretch(s, &c, 0, s->whole, e);
+	off_t from = (off_t)s->whole, end;
 
-	while ((from = lseek(s->fd, from, SEEK_DATA)) >= 0) {
-		int r;
-
+	while (r == 0 && (from = lseek(s->fd, from, SEEK_DATA)) >= 0) {
 		end = lseek(s->fd, from, SEEK_HOLE);
 		if (end < 0)
 			break;
-		r = apply_stretch(s, to, align_down((u64)from, GRAIN), MIN((u64)end, s->size), e);
-		if (r < 0)
-			return r;
+		r = compare_stretch(s, &c, MAX(align_down((u64)from, GRAIN), s->whole), MIN((u64)end, s->size), e);
 		from = end;
 	}
-	return errno == ENXIO ? 0 : fail(e, -errno, "a temporary file: %s", strerror(errno));
+	return r != 0 || errno == ENXIO ? r : fail(e, -errno, "a temporary file: %s", strerror(errno));
+}
+
+static int apply_change(void *to, u64 off, const u8 *was, const u8 *now, size_t len, struct err *e)
+{
+	(void)was;
+	return device_write(to, off, now, len, e);
+}
+
+int shadow_apply(struct shadow *s, struct device *to, struct err *e)
+{
+	return shadow_changes(s, to, apply_change, to, e);
 }
 
 const char *shadow_path(const struct shadow *s)

@@ -30,9 +30,15 @@ MUST_CHECK int shadow_put(struct shadow *s, u64 off, const void *data, size_t le
 MUST_CHECK int shadow_read(const struct shadow *s, u64 off, void *buf, size_t len, struct err *e);
 
 /*
- * Writes into `to`, a device of the part's size that holds the same bytes, what somebody has written into the shadow
- * since.
+ * Calls `fn` for each stretch of sectors that holds something else than in `d`, a device of the part's size that holds
+ * the same bytes that were copied: what somebody has written into the shadow since. Ascending, 1 MiB at a time at most;
+ * `was` is of the device. Stops at nonzero and returns that. What was copied from the start on without a gap is
+ * compared as a whole; of the rest what is a hole counts as not copied. -EINTR.
  */
+typedef int shadow_change(void *ctx, u64 off, const u8 *was, const u8 *now, size_t len, struct err *e);
+MUST_CHECK int shadow_changes(struct shadow *s, struct device *d, shadow_change *fn, void *ctx, struct err *e);
+
+/* Writes them into `to`. */
 MUST_CHECK int shadow_apply(struct shadow *s, struct device *to, struct err *e);
 
 /* A path that is good for this process and its children as long as the shadow is. */

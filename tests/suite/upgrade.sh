@@ -227,6 +227,25 @@ repair_ext4() {
     fi
 }
 
+# The way back asks for a sound BOOT, too; what it names brings there, and changes nothing else.
+rollback_of_unsound() {         # KIND PARTITION OPTION...
+    local kind=$1 p=$2 at
+    shift 2
+    rm -f s.img
+    create --size 1G "$@" "$one" s.img
+    upgrade "$two" s.img
+    at=$(start s.img "$p")
+    if [ "$kind" = fat32 ]; then poke s.img $((at + 512)) 'XXXX'; else debugfs -w -R 'ssv state 0' "s.img?offset=$at"; fi
+    refused 3 'BOOT is damaged, which upgrade --repair mends \(with the source of the system that starts now' \
+        "$LIVESTICK" rollback --quiet s.img
+    refused 3 'BOOT is damaged, which upgrade --repair mends' "$LIVESTICK" rollback --quiet --dry-run s.img
+    "$LIVESTICK" upgrade --json --repair --progress none "$two" s.img | jq -e '.bytes_repaired > 0 and .is_there_already'
+    "$LIVESTICK" inspect --json s.img | jq -e '.default_entry == "b1"'
+    "$LIVESTICK" rollback --quiet s.img
+    "$LIVESTICK" inspect --json s.img | jq -e '.default_entry == "a1"'
+    judge s.img "$kind" "$p"
+}
+
 # On a terminal it asks first.
 repair_asks() {
     rm -f s.img
@@ -334,6 +353,8 @@ check unsound unsound
 check repair-fat repair_fat
 check repair-ext4 repair_ext4
 check repair-asks repair_asks
+check rollback-of-unsound-fat32 rollback_of_unsound fat32 1
+check rollback-of-unsound-ext4 rollback_of_unsound ext4 2 --boot-fs ext4
 renewed=("loaders-renewed loaders_renewed" "loaders-renewed-on-esp loaders_renewed --boot-fs ext4")
 [ -s /usr/lib/grub/x86_64-efi-signed/grubx64.efi.signed ] || {
     renewed=()

@@ -5,7 +5,7 @@
  *	record LOG create SOURCE TARGET [OPTION]...     ids from the seed "torture"; TARGET exists and is overwritten.
  *	                                                OPTION: ext4, gpt, 4096 (sectors), serial (console of the
  *kernel), older-loader: the host's BIOS loader as it may have been before, with another letter in what each file says
- *	record LOG upgrade SOURCE TARGET [OPTION]...    OPTION: in-place, older-loader
+ *	record LOG upgrade SOURCE TARGET [OPTION]...    OPTION: in-place, older-loader, repair
  *	record LOG rollback TARGET
  *	record LOG -w N|-f N [-e ERRNO] [-t TORN] [-d] VERB ...    write or flush N fails; -d: all after it, too
  *
@@ -145,7 +145,11 @@ static int create(char **argv, FILE *log, struct err *e)
 static int upgrade(char **argv, FILE *log, struct err *e)
 {
 	const struct upgrade_request q = {
-		.source = argv[0], .target = argv[1], .in_place = has_option(argv + 2, "in-place"), .time = 1700000000
+		.source = argv[0],
+		.target = argv[1],
+		.in_place = has_option(argv + 2, "in-place"),
+		.repair = has_option(argv + 2, "repair"),
+		.time = 1700000000,
 	};
 	struct upgrade_job j;
 	struct stand_in s;

@@ -301,6 +301,8 @@ def pieces(writes, most=4096):
 
 
 class Enumeration:
+    share = 0.02        # of the states, noted in `samples`
+
     def __init__(self, stick, judge_state, rng, full):
         self.stick, self.judge_state, self.rng, self.full = stick, judge_state, rng, full
         self.states, self.seen, self.bad, self.samples = 0, {}, [], []
@@ -323,7 +325,7 @@ class Enumeration:
             self.seen[verdict] = self.seen.get(verdict, 0) + 1
         except (Broken, KeyError, UnicodeDecodeError, struct.error, IndexError) as problem:
             self.bad.append("%s: %s" % (what, problem))
-        if self.rng.random() < 0.02:
+        if self.rng.random() < self.share:
             self.samples.append((what, self.arrived + list(writes)))
         self.stick.rewind()
 

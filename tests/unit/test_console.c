@@ -43,6 +43,22 @@ TEST(a_cursor_that_goes_where_it_is_ends_nothing)
 	console_free(&c);
 }
 
+/*
+ * Its timer may come when a character was sent and the screen's cursor has not moved yet. The busier the machine, the
+ * likelier.
+ */
+TEST(a_cursor_that_comes_back_ends_nothing)
+{
+	struct console c = { 0 };
+
+	add(&c, "\033c\033[?7l\033[2JBoot e\033[01;06H\033[01;07Hrror");
+	add(&c, "\033[24;01HBooting k\033[24;09H\033[24;10Hernel fai\033[24;18H\033[24;19Hled");
+	/* The last row: what is said of rows stays the same. */
+	add(&c, "\r\n\r\n\r\n\r\nno\033[25;02H\033[25;03H init\033[24;08Hmore\033[25;02H\r\n.");
+	CHECK_STR(console_since(&c, 0), "Boot error\nBooting kernel failed\n\n\n\nno init\nmore\n.");
+	console_free(&c);
+}
+
 /* A sequence without end does not swallow what follows. */
 TEST(no_sequence_is_endless)
 {
@@ -93,7 +109,7 @@ TEST(the_tail_is_the_last_lines_with_something_in_them)
 	struct console c = { 0 };
 	char *tail;
 
-	tail = console_tail(&c, 3, " | ");
+	tail = console_tail(&c, 0, 3, " | ");
 	CHECK_STR(tail, "");
 	free(tail);
 	add(&c, "first\nsecond  \n\n   \n\xe2\x94\x80\xe2\x94\x80 |\nthird\nlast");
@@ -105,13 +121,19 @@ TEST(the_tail_is_the_last_lines_with_something_in_them)
 			                            "first | second | third | last",
 			                            "first | second | third | last" };
 
-		tail = console_tail(&c, n, " | ");
+		tail = console_tail(&c, console_end(&c), n, " | ");
 		CHECK_STR(tail, want[n]);
+		free(tail);
+	}
+	/* Of an earlier line: to where it ends, wherever in it. */
+	for (u64 until = strlen("first\n"); until <= strlen("first\nsecond  "); until++) {
+		tail = console_tail(&c, until, 2, " | ");
+		CHECK_STR(tail, "first | second");
 		free(tail);
 	}
 	for (int i = 0; i < 500; i++)
 		add(&c, "\xe2\x94\x80");
-	tail = console_tail(&c, 1, " | ");
+	tail = console_tail(&c, console_end(&c), 1, " | ");
 	CHECK_U64(strlen(tail), 4 + 52 * 3); /* "last", and no part of a character */
 	CHECK_STR(tail + 4 + 51 * 3, "\xe2\x94\x80");
 	free(tail);
