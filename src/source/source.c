@@ -231,6 +231,11 @@ struct input node_input(const struct node *n)
 	return (struct input){ .read = node_read, .ctx = (void *)n };
 }
 
+const struct node *node_of_input(const struct input *in)
+{
+	return in->read == node_read ? in->ctx : NULL;
+}
+
 static int boot_image_read(void *ctx, u64 off, void *buf, size_t len, struct err *e)
 {
 	const struct boot_image *b = ctx;

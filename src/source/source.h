@@ -118,6 +118,8 @@ const struct node *source_find_exact(const struct source *s, const char *path);
 MUST_CHECK char *node_path(const struct node *n);
 /* A file's bytes. */
 struct input node_input(const struct node *n);
+/* The file whose bytes they are; NULL: they are not of a source. */
+const struct node *node_of_input(const struct input *in);
 /* The bytes of a boot image. */
 struct input boot_image_input(const struct boot_image *b);
 /*
