@@ -161,7 +161,7 @@ static void judge(struct checking *c, const struct manifest *m)
 
 		if (!c->is_read[i])
 			continue;
-		if (memcmp(c->digest[i], f->digest, SHA256_SIZE) != 0) {
+		if (memcmp(c->digest[i], f->hash->digest, SHA256_SIZE) != 0) {
 			add_fault(c->found, CONTENT_DIFFERS, i, f->path,
 			          "%s: is not what was written: its SHA-256 differs", f->path);
 		} else {

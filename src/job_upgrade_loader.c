@@ -173,7 +173,7 @@ static int renew(struct upgrade_job *j, const struct loaders *l, bool first, str
 		if (!old || starts_first(set, i) != first)
 			continue;
 		r = hash_file(f, c.digest, e);
-		if (r < 0 || (f->size == old->size && memcmp(c.digest, old->digest, SHA256_SIZE) == 0))
+		if (r < 0 || (f->size == old->size && memcmp(c.digest, old->hash->digest, SHA256_SIZE) == 0))
 			continue;
 		c.path = old->path;
 		c.size = f->size;

@@ -13,22 +13,7 @@ struct reading {
 	struct upgrade_job *job;
 	struct sums *sums;
 	struct hashing *hashing; /* of the manifest's digests; a list's is made here */
-	size_t next_copy;        /* of plan->copy, which is in the order of the files */
 };
-
-/* The node that a file of BOOT is copied from; NULL: it is one of ours. */
-static const struct node *node_of(struct reading *rd, const struct volume_file *f)
-{
-	const struct plan *p = rd->job->plan;
-
-	for (size_t i = rd->next_copy; i < p->n_copy; i++) {
-		if (strcmp(p->copy[i].path, f->path) != 0)
-			continue;
-		rd->next_copy = i + 1;
-		return p->copy[i].node;
-	}
-	return NULL;
-}
 
 /* An ISO that differs from its own list is damaged; a directory or a stick may have been changed by its owner. */
 static int judge_damage(struct reading *rd, int r, struct err *e)
@@ -56,7 +41,7 @@ static int compare(struct reading *rd, const struct node *n, const struct sum *s
 
 static int read_file(struct reading *rd, struct volume_file *f, struct err *e)
 {
-	const struct node *n = node_of(rd, f);
+	const struct node *n = node_of_input(&f->input); /* NULL: a file of ours */
 	const struct sum *sum = n ? sums_for(rd->sums, n) : NULL;
 	struct digest *digest = sum ? digest_new(sum->kind) : NULL;
 	int r = 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* argv -> verb -> exit code. The only place that prints an error. */
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 
@@ -55,11 +56,21 @@ static void catch_signals(void)
 	sigaction(SIGPIPE, &ignore, NULL);
 }
 
+/*
+ * What is large goes back to the kernel when it is freed, however much there was before: glibc would keep tens of
+ * megabytes once a large piece was freed.
+ */
+static void return_freed_memory(void)
+{
+	mallopt(M_MMAP_THRESHOLD, (int)(128 * KIB));
+}
+
 int main(int argc, char **argv)
 {
 	struct err e = { 0 };
 	int r;
 
+	return_freed_memory();
 	catch_signals();
 	r = run(argc, argv, &e);
 	if (r < 0) {

@@ -62,9 +62,10 @@ struct sha256 *manifest_add_file(struct manifest *m, const char *path, u64 size)
 {
 	struct manifest_file *f = ARRAY_ADD(m->file, m->n_files, m->cap_files);
 
-	f->path = xstrdup(path);
+	f->path = path;
 	f->size = size;
-	f->hash = sha256_new_sized(size);
+	f->hash = pool_alloc(&m->pool, sizeof(*f->hash));
+	sha256_begin(f->hash, size);
 	return f->hash;
 }
 
@@ -118,7 +119,7 @@ static void add_file_line(struct text_maker *t, const struct manifest_file *f, s
 {
 	char hex[SHA256_HEX_SIZE];
 
-	sha256_hex(f->digest, hex);
+	sha256_hex(f->hash->digest, hex);
 	buf_addf(out, "file %s %llu %s\n", hex, (unsigned long long)f->size, f->path);
 	if (strncmp(f->path, "/livestick/", 11) != 0)
 		add_content(t->content, f, hex);
@@ -182,11 +183,8 @@ u64 manifest_size(const struct manifest *m)
 
 static void end_hashes(struct manifest *m)
 {
-	for (size_t i = 0; i < m->n_files; i++) {
-		if (m->file[i].hash)
-			sha256_end(m->file[i].hash, m->file[i].digest);
-		m->file[i].hash = NULL;
-	}
+	for (size_t i = 0; i < m->n_files; i++)
+		sha256_finish(m->file[i].hash);
 }
 
 struct buf *manifest_text(struct manifest *m)
@@ -249,6 +247,15 @@ static int read_text(void *ctx, u64 off, void *buf, size_t len, struct err *e)
 	return 0;
 }
 
+/* A file whose digest is known. */
+static void add_known(struct manifest *m, const char *path, u64 size, const u8 digest[SHA256_SIZE])
+{
+	struct sha256 *hash = manifest_add_file(m, pool_strdup(&m->pool, path), size);
+
+	memcpy(hash->digest, digest, SHA256_SIZE);
+	hash->is_done = true;
+}
+
 /* What every text form has of its own is not a setting. */
 static bool is_made(const char *key)
 {
@@ -261,20 +268,19 @@ void manifest_copy(const struct manifest *from, const struct manifest_change *ch
 		if (!is_made(from->setting[i].key))
 			manifest_set(ret, from->setting[i].key, from->setting[i].value);
 	for (size_t i = 0; i < from->n_files; i++) {
-		struct manifest_file *f = ARRAY_ADD(ret->file, ret->n_files, ret->cap_files);
+		const struct manifest_file *f = &from->file[i];
+		const char *path = f->path;
+		u64 size = f->size;
+		const u8 *digest = f->hash->digest;
 
-		*f = (struct manifest_file){ .path = xstrdup(from->file[i].path), .size = from->file[i].size };
-		memcpy(f->digest, from->file[i].digest, SHA256_SIZE);
 		for (size_t k = 0; k < n; k++) {
-			if (strcmp(change[k].path, from->file[i].path) != 0)
+			if (strcmp(change[k].path, f->path) != 0)
 				continue;
-			f->size = change[k].size;
-			memcpy(f->digest, change[k].digest, SHA256_SIZE);
-			if (change[k].new_path) {
-				free(f->path);
-				f->path = xstrdup(change[k].new_path);
-			}
+			size = change[k].size;
+			digest = change[k].digest;
+			path = change[k].new_path ? change[k].new_path : path;
 		}
+		add_known(ret, path, size, digest);
 	}
 }
 
@@ -327,21 +333,20 @@ static bool clean_path(const char *p)
 /* "SHA256 SIZE /path" */
 static int parse_file(struct manifest *m, const char *line, struct err *e)
 {
-	struct manifest_file *f = ARRAY_ADD(m->file, m->n_files, m->cap_files);
+	u8 digest[SHA256_SIZE];
 	char *end = NULL;
+	u64 size;
 
-	f->path = xstrdup("");
-	if (strlen(line) < 2 * SHA256_SIZE + 4 || !parse_digest(line, f->digest) || line[2 * SHA256_SIZE] != ' ')
+	if (strlen(line) < 2 * SHA256_SIZE + 4 || !parse_digest(line, digest) || line[2 * SHA256_SIZE] != ' ')
 		return fail(e, -EINVAL, "a digest in it cannot be read");
 	line += 2 * SHA256_SIZE + 1;
 	if (*line < '0' || *line > '9')
 		return fail(e, -EINVAL, "a size in it cannot be read");
 	errno = 0;
-	f->size = strtoull(line, &end, 10);
+	size = strtoull(line, &end, 10);
 	if (errno || *end != ' ' || !clean_path(end + 1))
 		return fail(e, -EINVAL, "a size or path in it cannot be read");
-	free(f->path);
-	f->path = xstrdup(end + 1);
+	add_known(m, end + 1, size, digest);
 	return 0;
 }
 
@@ -409,12 +414,11 @@ void manifest_free(struct manifest *m)
 		free(m->setting[i].key);
 		free(m->setting[i].value);
 	}
-	for (size_t i = 0; i < m->n_files; i++) {
-		free(m->file[i].path);
-		sha256_free(m->file[i].hash);
-	}
+	for (size_t i = 0; i < m->n_files; i++)
+		sha256_stop(m->file[i].hash);
 	free(m->setting);
 	free(m->file);
+	pool_free(&m->pool);
 	buf_free(&m->text);
 	reading_free(m->reading);
 	*m = (struct manifest){ 0 };

@@ -15,15 +15,16 @@
 
 #include "src/base/buf.h"
 #include "src/base/input.h"
+#include "src/base/pool.h"
 #include "src/base/sha256.h"
 
 #define MANIFEST_FORMAT 1
 
 struct manifest_file {
-	char *path; /* absolute on BOOT; no line feed */
+	const char *path; /* absolute on BOOT; no line feed */
 	u64 size;
-	struct sha256 *hash; /* while writing: owned, sized; NULL once `digest` is known */
-	u8 digest[SHA256_SIZE];
+	struct sha256
+	    *hash; /* the manifest's; done once all bytes were seen, and from the start in one that was read */
 };
 
 struct manifest_setting {
@@ -35,7 +36,8 @@ struct manifest {
 	size_t n_settings, cap_settings;
 	struct manifest_file *file;
 	size_t n_files, cap_files;
-	struct buf text; /* the text form, once made */
+	struct pool pool; /* of the hashes, and of the paths of one that was read */
+	struct buf text;  /* the text form, once made */
 	struct manifest_reading *reading;
 };
 
@@ -48,7 +50,8 @@ const char *manifest_get(const struct manifest *m, const char *key);
 /* Whether it has a file of this path. */
 bool manifest_lists(const struct manifest *m, const char *path);
 
-/* Returns the hash that must be fed with the file's bytes, owned by the manifest. */
+/* Returns the hash that must be fed with the file's bytes, owned by the manifest. `path` is borrowed until
+ * manifest_free(). */
 struct sha256 *manifest_add_file(struct manifest *m, const char *path, u64 size);
 
 /* The text form, borrowed: what manifest_input() gives. All files must have been hashed. */

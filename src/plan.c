@@ -105,7 +105,7 @@ struct volume_file *plan_add_listed(struct volume_files *v, struct manifest *m, 
 {
 	struct volume_file *f = volume_add(v, path, size, in, mtime);
 
-	f->hash = manifest_add_file(m, path, size);
+	f->hash = manifest_add_file(m, f->path, size);
 	return f;
 }
 
@@ -152,7 +152,7 @@ void plan_add_system(struct plan *p)
 
 	for (size_t i = 0; i < p->n_copy; i++) {
 		const struct node *n = p->copy[i].node;
-		const char *path = p->copy[i].path;
+		AUTO_FREE char *path = plan_copy_path(p, &p->copy[i]);
 		bool on_data = p->has_data && p->facts->family->system_on_data && !is_loaded_by_loader(&p->menu, path);
 
 		if (n->type == NODE_DIR)
@@ -544,9 +544,8 @@ void plan_free(struct plan *p)
 	for (size_t i = 0; i < p->n_efi_copy; i++)
 		free(p->efi_copy[i].path);
 	free(p->efi_copy);
-	for (size_t i = 0; i < p->n_copy; i++)
-		free(p->copy[i].path);
 	free(p->copy);
+	pool_free(&p->pool);
 	free(p->leave);
 	free(p);
 }

@@ -40,7 +40,7 @@ struct plan_stick {
 
 struct plan_copy {
 	const struct node *node;
-	char *path; /* on BOOT */
+	const char *as; /* its path on BOOT, the plan's; NULL: where it is in the source, in the slot */
 };
 
 /* A UEFI loader's file, or a module of it. */
@@ -89,6 +89,7 @@ struct plan {
 	size_t n_efi_copy, cap_efi_copy;
 	struct plan_copy *copy;
 	size_t n_copy, cap_copy;
+	struct pool pool; /* what copy[].as points to */
 	struct plan_leave *leave;
 	size_t n_leave, cap_leave;
 	u64 efi_bytes, copy_bytes, leave_bytes;
@@ -104,6 +105,9 @@ struct plan {
 MUST_CHECK int plan_make(const struct facts *facts, struct host *host, const struct plan_stick *stick,
                          const struct plan_options *o, struct plan **ret, struct err *e);
 void plan_free(struct plan *p);
+
+/* The path on BOOT; the caller frees. */
+MUST_CHECK char *plan_copy_path(const struct plan *p, const struct plan_copy *c);
 
 /* A stick that exists, as far as the plan of an upgrade must know it. Strings are borrowed. */
 struct plan_upgrade {

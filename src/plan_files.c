@@ -166,22 +166,22 @@ static bool holds_named(const struct choice *c, const struct node *dir)
 	return false;
 }
 
-static char *path_in_slot(const struct plan *p, const struct node *n)
+char *plan_copy_path(const struct plan *p, const struct plan_copy *c)
 {
-	AUTO_FREE char *path = node_path(n);
+	AUTO_FREE char *path = c->as ? NULL : node_path(c->node);
 	struct buf in_slot = { 0 };
 
+	if (c->as)
+		return xstrdup(c->as);
 	buf_addf(&in_slot, "%s%s", p->slot_dir, path);
 	return in_slot.s;
 }
 
-static void copy(struct choice *c, const struct node *n)
+static void copy(struct choice *c, const struct node *n, const char *as)
 {
 	struct plan *p = c->plan;
-	struct plan_copy *to = ARRAY_ADD(p->copy, p->n_copy, p->cap_copy);
 
-	to->node = n;
-	to->path = path_in_slot(p, n);
+	*ARRAY_ADD(p->copy, p->n_copy, p->cap_copy) = (struct plan_copy){ n, as };
 	if (n->type == NODE_FILE)
 		p->copy_bytes += n->size;
 }
@@ -189,16 +189,9 @@ static void copy(struct choice *c, const struct node *n)
 /* A directory's own links are left out: they could lead back to it. */
 static void copy_as(struct choice *c, const struct node *n, const char *path)
 {
-	struct plan *p = c->plan;
-	struct plan_copy *to;
-
 	if (n->type == NODE_SYMLINK)
 		return;
-	to = ARRAY_ADD(p->copy, p->n_copy, p->cap_copy);
-	to->node = n;
-	to->path = xstrdup(path);
-	if (n->type == NODE_FILE)
-		p->copy_bytes += n->size;
+	copy(c, n, pool_strdup(&c->plan->pool, path));
 	for (size_t i = 0; i < n->n_children; i++) {
 		AUTO_BUF struct buf below = { 0 };
 
@@ -209,7 +202,7 @@ static void copy_as(struct choice *c, const struct node *n, const char *path)
 
 static void copy_linked(struct choice *c, const struct node *link)
 {
-	AUTO_FREE char *path = path_in_slot(c->plan, link);
+	AUTO_FREE char *path = plan_copy_path(c->plan, &(struct plan_copy){ .node = link });
 
 	copy_as(c, linked(c, link), path);
 }
@@ -227,15 +220,15 @@ static void walk(struct choice *c, const struct node *dir)
 		if (n->type == NODE_DIR) {
 			size_t at = c->plan->n_copy;
 
-			copy(c, n);
+			copy(c, n, NULL);
 			walk(c, n);
 			/* A directory of which everything stays behind stays behind too. */
 			if (c->plan->n_copy == at + 1 && n->n_children)
-				free(c->plan->copy[--c->plan->n_copy].path);
+				c->plan->n_copy--;
 		} else if (n->type == NODE_SYMLINK) {
 			copy_linked(c, n);
 		} else if (!is_named(c, n)) {
-			copy(c, n);
+			copy(c, n, NULL);
 		}
 	}
 }
@@ -266,7 +259,7 @@ void plan_choose_files(struct plan *p)
 			add_named(&c, source_find(s, menu->entry[i].initrds[k]));
 	}
 	for (size_t i = 0; i < c.n_named; i++)
-		copy(&c, c.named[i]);
+		copy(&c, c.named[i], NULL);
 	/* These go onto the stick too, but by plan_loader.c. */
 	for (size_t i = 0; i < p->n_efi_copy; i++)
 		add_named(&c, p->efi_copy[i].node);

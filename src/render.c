@@ -185,10 +185,12 @@ static void files_text(const struct plan *p, struct buf *out)
 		buf_adds(out, "\n");
 	}
 	for (size_t i = 0; i < p->n_copy; i++) {
+		AUTO_FREE char *path = plan_copy_path(p, &p->copy[i]);
+
 		if (p->copy[i].node->type == NODE_DIR)
 			continue;
 		buf_addf(out, "  %14llu  ", (unsigned long long)p->copy[i].node->size);
-		buf_add_escaped(out, p->copy[i].path);
+		buf_add_escaped(out, path);
 		buf_adds(out, "\n");
 	}
 	buf_adds(out, "Left out ");
@@ -304,9 +306,12 @@ static struct json_object *copied_json(const struct plan *p)
 
 		add_copied(list, c->path, c->node ? c->node->size : c->efi->size);
 	}
-	for (size_t i = 0; i < p->n_copy; i++)
+	for (size_t i = 0; i < p->n_copy; i++) {
+		AUTO_FREE char *path = plan_copy_path(p, &p->copy[i]);
+
 		if (p->copy[i].node->type != NODE_DIR)
-			add_copied(list, p->copy[i].path, p->copy[i].node->size);
+			add_copied(list, path, p->copy[i].node->size);
+	}
 	return list;
 }
 

@@ -66,7 +66,7 @@ static int expect(struct manifest *m, const struct source *source, struct progre
 
 		if (n && n->type == NODE_FILE) {
 			f->size = n->size;
-			r = hash_node(n, p, f->digest, e);
+			r = hash_node(n, p, f->hash->digest, e);
 		} else if (path) {
 			checks_add(c, "source", CHECK_BAD, "%s: is not in %s", path, source->path);
 		}

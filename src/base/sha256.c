@@ -3,13 +3,6 @@
 
 #include "src/base/digest.h"
 
-struct sha256 {
-	struct digest *running; /* NULL before the first byte and after the last */
-	u64 left;
-	bool ended;
-	u8 digest[SHA256_SIZE];
-};
-
 struct sha256 *sha256_new(void)
 {
 	return sha256_new_sized(UINT64_MAX);
@@ -19,8 +12,13 @@ struct sha256 *sha256_new_sized(u64 size)
 {
 	struct sha256 *h = xcalloc(1, sizeof(*h));
 
-	h->left = size;
+	sha256_begin(h, size);
 	return h;
+}
+
+void sha256_begin(struct sha256 *h, u64 size)
+{
+	*h = (struct sha256){ .left = size };
 }
 
 static void start(struct sha256 *h)
@@ -29,11 +27,20 @@ static void start(struct sha256 *h)
 		h->running = digest_new(DIGEST_SHA256);
 }
 
-static void finish(struct sha256 *h)
+void sha256_finish(struct sha256 *h)
 {
+	if (h->is_done)
+		return;
 	start(h);
-	digest_end(TAKE(h->running), h->digest);
-	h->ended = true;
+	digest_end(h->running, h->digest); /* the digest lies where the pointer was */
+	h->is_done = true;
+}
+
+void sha256_stop(struct sha256 *h)
+{
+	if (!h->is_done)
+		digest_free(h->running);
+	sha256_begin(h, 0);
 }
 
 void sha256_add(struct sha256 *h, const void *data, size_t len)
@@ -42,15 +49,14 @@ void sha256_add(struct sha256 *h, const void *data, size_t len)
 	digest_add(h->running, data, len);
 	h->left -= len;
 	if (h->left == 0)
-		finish(h);
+		sha256_finish(h);
 }
 
 void sha256_end(struct sha256 *h, u8 ret_digest[SHA256_SIZE])
 {
 	if (!h)
 		return;
-	if (!h->ended)
-		finish(h);
+	sha256_finish(h);
 	memcpy(ret_digest, h->digest, SHA256_SIZE);
 	sha256_free(h);
 }
@@ -59,7 +65,7 @@ void sha256_free(struct sha256 *h)
 {
 	if (!h)
 		return;
-	digest_free(h->running);
+	sha256_stop(h);
 	free(h);
 }
 

@@ -27,10 +27,15 @@ char *xstrndup(const char *s, size_t n)
 	return need(strndup(s, n));
 }
 
+void *array_resize(void *array, size_t n, size_t size)
+{
+	return need(reallocarray(array, n, size));
+}
+
 void *array_grow(void *array, size_t n, size_t *cap, size_t size)
 {
 	if (n < *cap)
 		return array;
 	*cap = MAX(2 * *cap, n + 8);
-	return need(reallocarray(array, *cap, size));
+	return array_resize(array, *cap, size);
 }

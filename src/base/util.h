@@ -120,6 +120,9 @@ MUST_CHECK void *xcalloc(size_t n, size_t size);
 MUST_CHECK char *xstrdup(const char *s);
 MUST_CHECK char *xstrndup(const char *s, size_t n);
 
+/* Room for `n` elements of `size` bytes in an array that may move; new room is not zeroed. */
+MUST_CHECK void *array_resize(void *array, size_t n, size_t size);
+
 /* Makes room for element `n` in an array of `*cap` elements; returns the (moved) array. New room is not zeroed. */
 MUST_CHECK void *array_grow(void *array, size_t n, size_t *cap, size_t size);
 

@@ -5,7 +5,7 @@ static struct volume_file *add(struct volume_files *v, const char *path, i64 mti
 {
 	struct volume_file *f = ARRAY_ADD(v->file, v->n, v->cap);
 
-	f->path = xstrdup(path);
+	f->path = pool_strdup(&v->paths, path);
 	f->mtime = mtime;
 	return f;
 }
@@ -24,7 +24,7 @@ struct volume_file *volume_add_owned(struct volume_files *v, const char *path, v
 {
 	struct volume_file *f = volume_add(v, path, size, input_memory(bytes), mtime);
 
-	f->owned = bytes;
+	f->owns_input = true;
 	return f;
 }
 
@@ -82,10 +82,10 @@ char *volume_spelling(const struct volume_files *v, const char *path)
 
 void volume_files_free(struct volume_files *v)
 {
-	for (size_t i = 0; i < v->n; i++) {
-		free(v->file[i].path);
-		free(v->file[i].owned);
-	}
+	for (size_t i = 0; i < v->n; i++)
+		if (v->file[i].owns_input)
+			free((void *)v->file[i].input.mem);
 	free(v->file);
+	pool_free(&v->paths);
 	*v = (struct volume_files){ 0 };
 }

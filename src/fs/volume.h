@@ -6,18 +6,19 @@
 #define LIVESTICK_FS_VOLUME_H
 
 #include "src/base/input.h"
+#include "src/base/pool.h"
 #include "src/base/sha256.h"
 
 struct volume_file {
-	char *path; /* "/live/vmlinuz"; owned. Missing parent directories are made. */
+	const char *path; /* "/live/vmlinuz"; the list's. Missing parent directories are made. */
 	u64 size;
 	struct input input;  /* the bytes; what it refers to is borrowed */
-	void *owned;         /* or is this, which goes with the list */
 	struct sha256 *hash; /* gets the bytes while they are written; borrowed, may be NULL */
 	i64 mtime;           /* seconds since 1970, UTC */
 	const char *selinux; /* ext4: security.selinux; borrowed, NULL: none */
 	u64 device_off;      /* set by the layout: where on the device the bytes lie, in one stretch; 0 for no bytes */
 	u16 mode;            /* ext4: permissions, owner is root; FAT has none */
+	bool owns_input;     /* the memory that `input` is goes with the list */
 	bool is_dir;
 	bool is_hole;     /* no input: reads as zeros and takes no room, where the file system can (ext4) */
 	bool system_file; /* FAT: read-only, hidden, system, as loaders mark their own; ext4: immutable */
@@ -27,6 +28,7 @@ struct volume_file {
 struct volume_files {
 	struct volume_file *file;
 	size_t n, cap;
+	struct pool paths;
 };
 
 /* Adds a file; `path` is copied. The pointer is good until the next one is added. */

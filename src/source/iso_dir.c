@@ -163,11 +163,7 @@ static int add_section(struct walk *w, struct node *n, const struct iso_record *
 		return fail_source(e, -E2BIG, "is in more than %d pieces", SECTIONS_MAX);
 	if (++w->n_sections > ALL_SECTIONS_MAX)
 		return fail_source(e, -E2BIG, "with it, files are in more than %d pieces", ALL_SECTIONS_MAX);
-	if (!n->extents) { /* mostly it stays the only one, and room for eight would be most of what a node takes */
-		n->extents = xcalloc(1, sizeof(*n->extents));
-		n->cap_extents = 1;
-	}
-	*ARRAY_ADD(n->extents, n->n_extents, n->cap_extents) = (struct extent){ rec->off, rec->size };
+	source_add_extent(n, rec->off, rec->size);
 	return 0;
 }
 

@@ -81,10 +81,9 @@ static int add(void *ctx, const struct source_listed *entry, struct err *e)
 	n->type = entry->type;
 	n->mtime = entry->mtime;
 	if (entry->type == NODE_FILE) {
-		size_t none = 0;
-
 		n->size = entry->size;
-		*ARRAY_ADD(n->extents, none, n->cap_extents) = (struct extent){ entry->place, entry->size };
+		source_add_extent(n, entry->place, entry->size);
+		n->n_extents = 0; /* it is a place of the lister's, not of an image */
 	}
 	return 0;
 }

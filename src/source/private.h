@@ -32,6 +32,9 @@ MUST_CHECK int source_add(struct node *dir, const char *name, size_t len, struct
 /* Makes `n` a symlink to `target`, after a check. */
 MUST_CHECK int source_set_target(struct node *n, const char *target, size_t len, struct err *e);
 
+/* One more stretch of a file, behind those that it has. */
+void source_add_extent(struct node *n, u64 off, u64 len);
+
 /* Takes away an entry that has none itself. */
 void source_remove(struct node *n);
 

@@ -38,22 +38,21 @@ int source_open(const char *path, struct source **ret, struct err *e)
 	return S_ISDIR(st.st_mode) ? dir_open_fd(fd, path, ret, e) : iso_open_fd(fd, path, ret, e);
 }
 
-static void node_free(struct node *n)
+static void free_children(struct node *dir)
 {
-	for (size_t i = 0; i < n->n_children; i++)
-		node_free(n->children[i]);
-	free(n->children);
-	free(n->extents);
-	free(n->target);
-	free(n->name);
-	free(n);
+	if (dir->type != NODE_DIR)
+		return;
+	for (size_t i = 0; i < dir->n_children; i++)
+		free_children(dir->children[i]);
+	free(dir->children);
 }
 
 void source_free(struct source *s)
 {
 	if (!s)
 		return;
-	node_free(s->root);
+	free_children(s->root);
+	pool_free(&s->pool);
 	for (size_t i = 0; i < s->n_warnings; i++)
 		free(s->warnings[i]);
 	free(s->warnings);
@@ -239,6 +238,11 @@ static int node_place(void *ctx, u64 off, struct input_place *ret)
 struct input node_input(const struct node *n)
 {
 	return (struct input){ .read = node_read, .place = node_place, .ctx = (void *)n };
+}
+
+const struct node *node_of_input(const struct input *in)
+{
+	return in->read == node_read ? in->ctx : NULL;
 }
 
 static int boot_image_read(void *ctx, u64 off, void *buf, size_t len, struct err *e)

@@ -9,6 +9,7 @@
 #define LIVESTICK_SOURCE_SOURCE_H
 
 #include "src/base/input.h"
+#include "src/base/pool.h"
 
 struct source;
 
@@ -19,22 +20,21 @@ struct extent {
 	u64 off, len;
 };
 
+/* A hundred thousand of them are usual on install media: what one takes is most of what an open source does. */
 struct node {
-	char *name; /* "" for the root */
-	struct node *parent;
-	enum node_type type;
+	struct node *parent; /* NULL: it is the root */
+	struct source *source;
 	u64 size;     /* of a file; 0 for what is not one */
 	i64 mtime;    /* seconds since 1970, UTC */
 	char *target; /* of a symlink: as recorded, it may lead out of the tree; else NULL */
-
-	/* Where a file's bytes are in an image, in order; none for an empty file or a directory source. */
-	struct extent *extents;
-	size_t n_extents, cap_extents;
-
-	struct node **children; /* sorted by name (bytes) */
-	size_t n_children, cap_children;
-
-	struct source *source;
+	union {
+		/* Where a file's bytes are in an image, in order; none for an empty file or a directory source. */
+		struct extent *extents;
+		struct node **children; /* of a directory, sorted by name (bytes) */
+	};
+	u32 n_extents, n_children;
+	enum node_type type;
+	char name[]; /* "" for the root */
 };
 
 /* An El Torito boot entry, or an EFI partition of a hybrid image that no entry names: where a boot image lies. */
@@ -65,6 +65,7 @@ struct source {
 	char *created;      /* volume creation date as "2026-11-21T05:17:00Z", "" without one */
 	u64 size;           /* of the image file; 0 for a directory */
 	struct node *root;
+	struct pool pool; /* of all nodes, their targets and extents */
 	size_t n_nodes;
 	u64 n_text; /* bytes of all names and targets */
 	struct boot_image *boot_images;
@@ -120,6 +121,8 @@ const struct node *source_find_exact(const struct source *s, const char *path);
 MUST_CHECK char *node_path(const struct node *n);
 /* A file's bytes. */
 struct input node_input(const struct node *n);
+/* The file whose bytes they are; NULL: they are not of a source. */
+const struct node *node_of_input(const struct input *in);
 /* The bytes of a boot image. */
 struct input boot_image_input(const struct boot_image *b);
 /*

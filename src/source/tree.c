@@ -8,6 +8,16 @@
 
 #include "src/base/buf.h"
 
+static struct node *new_node(struct source *s, struct node *parent, const char *name, size_t len)
+{
+	struct node *n = pool_alloc(&s->pool, sizeof(*n) + len + 1);
+
+	memcpy(n->name, name, len);
+	n->parent = parent;
+	n->source = s;
+	return n;
+}
+
 void source_init(struct source *s, const struct source_ops *ops, const char *path, const char *format)
 {
 	s->ops = ops;
@@ -15,10 +25,8 @@ void source_init(struct source *s, const struct source_ops *ops, const char *pat
 	s->format = format;
 	s->volume_id = xstrdup("");
 	s->created = xstrdup("");
-	s->root = xcalloc(1, sizeof(*s->root));
-	s->root->name = xstrdup("");
+	s->root = new_node(s, NULL, "", 0);
 	s->root->type = NODE_DIR;
-	s->root->source = s;
 }
 
 /* NULL: the text may be shown, and put into another file system. */
@@ -76,6 +84,21 @@ static int count_text(struct source *s, size_t len, struct err *e)
 	return 0;
 }
 
+/* Arrays of nodes have room for the next power of two, so that no node has to know how much there is. */
+static bool is_full(u32 n)
+{
+	return (n & (n - 1)) == 0;
+}
+
+static void add_child(struct node *dir, struct node *n)
+{
+	size_t cap = dir->n_children;
+
+	if (is_full(dir->n_children))
+		dir->children = array_resize(dir->children, MAX(2 * cap, 1), sizeof(struct node *));
+	dir->children[dir->n_children++] = n;
+}
+
 int source_add(struct node *dir, const char *name, size_t len, struct node **ret, struct err *e)
 {
 	const char *fault = fault_of_name(name, len);
@@ -89,15 +112,25 @@ int source_add(struct node *dir, const char *name, size_t len, struct node **ret
 	r = count_text(dir->source, len, e);
 	if (r < 0)
 		return r;
-	n = xcalloc(1, sizeof(*n));
-	n->name = xstrndup(name, len);
-	n->parent = dir;
+	n = new_node(dir->source, dir, name, len);
 	n->type = NODE_FILE;
-	n->source = dir->source;
-	*ARRAY_ADD(dir->children, dir->n_children, dir->cap_children) = n;
+	add_child(dir, n);
 	dir->source->n_nodes++;
 	*ret = n;
 	return 0;
+}
+
+void source_add_extent(struct node *n, u64 off, u64 len)
+{
+	if (is_full(n->n_extents)) {
+		size_t room = MAX(2 * n->n_extents, 1);
+		struct extent *more = pool_alloc(&n->source->pool, room * sizeof(*more));
+
+		if (n->n_extents)
+			memcpy(more, n->extents, n->n_extents * sizeof(*more));
+		n->extents = more;
+	}
+	n->extents[n->n_extents++] = (struct extent){ off, len };
 }
 
 void source_remove(struct node *n)
@@ -110,9 +143,7 @@ void source_remove(struct node *n)
 	dir->n_children--;
 	memmove(&dir->children[i], &dir->children[i + 1], (dir->n_children - i) * sizeof(struct node *));
 	n->source->n_nodes--;
-	free(n->children);
-	free(n->name);
-	free(n);
+	free(n->children); /* the rest goes with the source */
 }
 
 int source_set_target(struct node *n, const char *target, size_t len, struct err *e)
@@ -126,7 +157,7 @@ int source_set_target(struct node *n, const char *target, size_t len, struct err
 	if (r < 0)
 		return r;
 	n->type = NODE_SYMLINK;
-	n->target = xstrndup(target, len);
+	n->target = pool_text(&n->source->pool, target, len);
 	return 0;
 }
 

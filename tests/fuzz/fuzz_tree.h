@@ -65,7 +65,6 @@ static inline void tree_add(struct tree *t, const char *path, size_t len, const 
 	const char *target = memmem(path, len, arrow, strlen(arrow));
 	struct node *n = tree_make(t, path, target ? (size_t)(target - path) : len);
 	AUTO_ERR struct err e = { 0 };
-	size_t none = 0;
 
 	if (!n)
 		return;
@@ -78,8 +77,7 @@ static inline void tree_add(struct tree *t, const char *path, size_t len, const 
 	n->size = size;
 	if (size == 0)
 		return;
-	*ARRAY_ADD(n->extents, none, n->cap_extents) = (struct extent){ (u64)(content - t->data), size };
-	n->n_extents = 1;
+	source_add_extent(n, (u64)(content - t->data), size);
 }
 
 /* `take` may keep a file out of the tree (true: it did); NULL: all go in. */

@@ -334,7 +334,6 @@ TEST(bad_clusters_and_upper_bits_are_left_alone)
 
 		CHECK_OK(small_update(&s, &gone, &numbers, &e), &e);
 		have.n--;
-		free(have.file[have.n].path);
 		holds_exactly(s.d, s.start, &have, "bad clusters");
 		for (u32 c = 500; c < 3500; c += 7)
 			if (c % 2)

@@ -64,7 +64,7 @@ TEST(what_is_written_is_read)
 	CHECK_U64(m.n_files, 2);
 	CHECK_STR(m.file[0].path, "/live/a b");
 	CHECK_U64(m.file[0].size, 3);
-	CHECK(m.file[0].digest[0] == 0xba && m.file[0].digest[31] == 0xad);
+	CHECK(m.file[0].hash->digest[0] == 0xba && m.file[0].hash->digest[31] == 0xad);
 	manifest_free(&m);
 }
 
@@ -189,7 +189,7 @@ TEST(a_copy_with_a_change_is_a_manifest_again)
 		CHECK_STR(manifest_get(&read, "family"), "live-boot");
 		CHECK_U64(read.n_files, 2);
 		CHECK_U64(read.file[0].size, 7);
-		CHECK(memcmp(read.file[0].digest, change.digest, SHA256_SIZE) == 0);
+		CHECK(memcmp(read.file[0].hash->digest, change.digest, SHA256_SIZE) == 0);
 		CHECK(manifest_lists(&read, "/livestick/empty") && !manifest_lists(&read, "/live"));
 		CHECK(!manifest_same(&m, &read));
 		CHECK(strcmp(manifest_get(&m, "content"), manifest_get(&read, "content")) != 0);
