@@ -81,10 +81,8 @@ static int add(void *ctx, const struct source_listed *entry, struct err *e)
 	n->type = entry->type;
 	n->mtime = entry->mtime;
 	if (entry->type == NODE_FILE) {
-		size_t none = 0;
-
 		n->size = entry->size;
-		*ARRAY_ADD(n->extents, none, n->cap_extents) = (struct extent){ entry->place, entry->size };
+		*ARRAY_ADD(n->extents, n->n_extents, n->cap_extents) = (struct extent){ entry->place, entry->size };
 	}
 	return 0;
 }
