@@ -68,6 +68,15 @@ struct sha256 *manifest_add_file(struct manifest *m, const char *path, u64 size)
 	return f->hash;
 }
 
+void manifest_add_same(struct manifest *m, const char *path, size_t first)
+{
+	struct manifest_file *f = ARRAY_ADD(m->file, m->n_files, m->cap_files);
+
+	f->path = xstrdup(path);
+	f->size = m->file[first].size;
+	f->same_as = (u32)first + 1;
+}
+
 /* The line as it would be in the other slot. */
 static void add_content(struct sha256 *content, const struct manifest_file *f, const char *hex)
 {
@@ -186,6 +195,8 @@ static void end_hashes(struct manifest *m)
 		if (m->file[i].hash)
 			sha256_end(m->file[i].hash, m->file[i].digest);
 		m->file[i].hash = NULL;
+		if (m->file[i].same_as)
+			memcpy(m->file[i].digest, m->file[m->file[i].same_as - 1].digest, SHA256_SIZE);
 	}
 }
 

@@ -23,6 +23,7 @@ struct manifest_file {
 	char *path; /* absolute on BOOT; no line feed */
 	u64 size;
 	struct sha256 *hash; /* while writing: owned, sized; NULL once `digest` is known */
+	u32 same_as;         /* 0, or one more than the index of an earlier file with the same bytes: has no hash */
 	u8 digest[SHA256_SIZE];
 };
 
@@ -50,6 +51,8 @@ bool manifest_lists(const struct manifest *m, const char *path);
 
 /* Returns the hash that must be fed with the file's bytes, owned by the manifest. */
 struct sha256 *manifest_add_file(struct manifest *m, const char *path, u64 size);
+/* Another file with the bytes of one that was added: `first` is its index. */
+void manifest_add_same(struct manifest *m, const char *path, size_t first);
 
 /* The text form, borrowed: what manifest_input() gives. All files must have been hashed. */
 struct buf *manifest_text(struct manifest *m);
