@@ -15,11 +15,16 @@ struct place {
 	bool is_there;
 	u64 size;
 	u32 place;
+	size_t read_as; /* the file of the manifest with which it was read; NONE: it was not yet */
 };
+
+#define NONE SIZE_MAX
 
 struct places {
 	struct place *place; /* sorted by path */
 	size_t n;
+	struct place **by_number; /* those that are there, sorted by place */
+	size_t n_there;
 };
 
 static int compare(const void *a, const void *b)
@@ -32,6 +37,29 @@ static struct place *find(const struct places *p, const char *path)
 	const struct place key = { .path = path };
 
 	return p->n ? bsearch(&key, p->place, p->n, sizeof(*p->place), compare) : NULL;
+}
+
+static int by_number(const void *a, const void *b)
+{
+	const struct place *x = *(struct place *const *)a, *y = *(struct place *const *)b;
+
+	return x->place != y->place ? (x->place < y->place ? -1 : 1) : strcmp(x->path, y->path);
+}
+
+/* The first of the names that a file has (hard links): what is read once counts for all. */
+static struct place *first_name(const struct places *p, struct place *at)
+{
+	size_t low = 0, high = p->n_there;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (p->by_number[middle]->place < at->place)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return p->by_number[low]->size == at->size ? p->by_number[low] : at;
 }
 
 static int note_place(void *ctx, const struct reader_entry *entry)
@@ -48,12 +76,20 @@ static int note_place(void *ctx, const struct reader_entry *entry)
 
 static int find_places(struct reader *r, const struct manifest *m, struct places *ret, struct err *e)
 {
+	int status;
+
 	ret->place = xcalloc(m->n_files + 1, sizeof(*ret->place));
 	ret->n = m->n_files;
+	ret->by_number = xcalloc(m->n_files + 1, sizeof(struct place *));
 	for (size_t i = 0; i < m->n_files; i++)
-		ret->place[i].path = m->file[i].path;
+		ret->place[i] = (struct place){ .path = m->file[i].path, .read_as = NONE };
 	qsort(ret->place, ret->n, sizeof(*ret->place), compare);
-	return reader_each(r, note_place, ret, e);
+	status = reader_each(r, note_place, ret, e);
+	for (size_t i = 0; i < ret->n; i++)
+		if (ret->place[i].is_there)
+			ret->by_number[ret->n_there++] = &ret->place[i];
+	qsort(ret->by_number, ret->n_there, sizeof(struct place *), by_number);
+	return status;
 }
 
 static void add_fault(struct content *c, enum content_what what, size_t file, const char *path, const char *fmt, ...)
@@ -77,7 +113,8 @@ struct checking {
 	struct hashing *hashing;
 	struct progress *progress;
 	struct content *found;
-	bool *is_read; /* by file of the manifest, like `digest` */
+	bool *is_read;   /* by file of the manifest, like the following */
+	size_t *read_as; /* which digest is its */
 	u8 (*digest)[SHA256_SIZE];
 };
 
@@ -138,8 +175,9 @@ static int read_file(struct checking *c, size_t file, const struct reader_entry 
 	return r;
 }
 
-static int check_file(struct checking *c, size_t file, const struct manifest_file *f, const struct place *at)
+static int check_file(struct checking *c, size_t file, const struct manifest_file *f, const struct places *places)
 {
+	struct place *at = find(places, f->path), *first;
 	const struct reader_entry entry = { .path = f->path, .size = at->size, .is_file = true, .place = at->place };
 
 	if (!at->is_there) {
@@ -151,7 +189,15 @@ static int check_file(struct checking *c, size_t file, const struct manifest_fil
 		          (unsigned long long)at->size, (unsigned long long)f->size);
 		return 0;
 	}
-	return read_file(c, file, &entry);
+	first = first_name(places, at);
+	if (first->read_as == NONE || !c->is_read[first->read_as]) {
+		first->read_as = c->read_as[file] = file;
+		return read_file(c, file, &entry);
+	}
+	c->read_as[file] = first->read_as;
+	c->is_read[file] = true;
+	progress_add(c->progress, f->size);
+	return 0;
 }
 
 static void judge(struct checking *c, const struct manifest *m)
@@ -161,7 +207,7 @@ static void judge(struct checking *c, const struct manifest *m)
 
 		if (!c->is_read[i])
 			continue;
-		if (memcmp(c->digest[i], f->hash->digest, SHA256_SIZE) != 0) {
+		if (memcmp(c->digest[c->read_as[i]], f->hash->digest, SHA256_SIZE) != 0) {
 			add_fault(c->found, CONTENT_DIFFERS, i, f->path,
 			          "%s: is not what was written: its SHA-256 differs", f->path);
 		} else {
@@ -193,7 +239,7 @@ static int check_files(struct checking *c, const struct manifest *m, const struc
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < m->n_files; i++)
-		r = check_file(c, i, &m->file[i], find(places, m->file[i].path));
+		r = check_file(c, i, &m->file[i], places);
 	hashing_wait(c->hashing);
 	if (r < 0)
 		return fail(e, r, "interrupted");
@@ -209,8 +255,11 @@ int content_check(struct device *window, const struct manifest *m, struct progre
 	AUTO_READER struct reader *r = NULL;
 	AUTO_HASHING struct hashing *hashing = NULL;
 	AUTO_FREE bool *is_read = xcalloc(m->n_files + 1, sizeof(*is_read));
+	AUTO_FREE size_t *read_as = xcalloc(m->n_files + 1, sizeof(*read_as));
 	AUTO_FREE void *digest = xcalloc(m->n_files + 1, SHA256_SIZE);
-	struct checking c = { .progress = progress, .found = ret, .is_read = is_read, .digest = digest };
+	struct checking c = {
+		.progress = progress, .found = ret, .is_read = is_read, .read_as = read_as, .digest = digest
+	};
 	struct places places = { 0 };
 	int status = reader_open(window, &r, e);
 
@@ -223,6 +272,7 @@ int content_check(struct device *window, const struct manifest *m, struct progre
 	if (status == 0)
 		status = check_files(&c, m, &places, e);
 	free(places.place);
+	free(places.by_number);
 	return status == -EINTR && !e->text ? fail(e, status, "interrupted") : status;
 }
 

@@ -213,8 +213,14 @@ int facts_read(const char *path, const struct facts_options *o, struct facts *re
 	return 0;
 }
 
+int facts_find_same(struct facts *f, struct err *e)
+{
+	return same_find(f->source, &f->same, e);
+}
+
 void facts_free(struct facts *f)
 {
+	same_free(&f->same);
 	menu_free(&f->menu);
 	free(f->title);
 	free(f->menu_path);

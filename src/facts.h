@@ -10,6 +10,7 @@
 #include "persist/family.h"
 #include "src/efi.h"
 #include "src/own.h"
+#include "src/source/same.h"
 #include "src/source/source.h"
 
 struct facts {
@@ -23,9 +24,10 @@ struct facts {
 	const char **cmdlines; /* for family_facts */
 	struct initrd **initrd;
 	size_t n_initrds, cap_initrds;
-	char *version;         /* of what boots the system; NULL: cannot be told */
-	struct own_system own; /* of the family "own": its images, kernels, and the initrd for each */
-	struct efi_set efi;    /* the source's own UEFI loaders */
+	struct same_files same; /* of the source; only when facts_find_same() was called */
+	char *version;          /* of what boots the system; NULL: cannot be told */
+	struct own_system own;  /* of the family "own": its images, kernels, and the initrd for each */
+	struct efi_set efi;     /* the source's own UEFI loaders */
 
 	/* The kernels of the menu, each once, as UEFI would see them. */
 	struct facts_kernel {
@@ -53,6 +55,8 @@ struct facts_options {
 
 /* Opens `path` and reads. Every failure is of the source and classed EXIT_SOURCE (an option: EXIT_USAGE). */
 MUST_CHECK int facts_read(const char *path, const struct facts_options *o, struct facts *ret, struct err *e);
+/* What a file system that can hold a file under several names need not hold twice. */
+MUST_CHECK int facts_find_same(struct facts *f, struct err *e);
 void facts_free(struct facts *f);
 
 #endif

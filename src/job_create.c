@@ -17,6 +17,8 @@ int create_source_read(const struct create_request *q, struct create_source *ret
 
 	*ret = (struct create_source){ 0 };
 	r = facts_read(q->source, &q->facts, &ret->facts, e);
+	if (r == 0 && plan_can_link(&ret->facts, &q->plan))
+		r = facts_find_same(&ret->facts, e);
 	if (r == 0 && q->answers)
 		r = answers_read(&ret->facts, q->answers_option, q->answers, &ret->answers, e);
 	if (r < 0)

@@ -104,6 +104,9 @@ static int make_plan(struct upgrade_job *j, struct err *e)
 	if (!o.data_label || !o.append || !o.boot_uuid)
 		return fail_refused(e, -EUCLEAN, "%s: its manifest lacks settings", j->request->target);
 	o.append = *o.append ? o.append : NULL;
+	r = s->boot_is_ext4 ? facts_find_same(&j->facts, e) : 0;
+	if (r < 0)
+		return r;
 	r = plan_make_upgrade(&j->facts, &o, &j->plan, e);
 	return r < 0 ? fail_as(e, EXIT_REFUSED, r, "%s", j->request->source) : 0;
 }

@@ -65,14 +65,25 @@ static int read_file(struct reading *rd, struct volume_file *f, struct err *e)
 	return r;
 }
 
+/* Its bytes are those of another one, which was read; what somebody listed it with may be wrong all the same. */
+static int check_same(struct reading *rd, const struct volume_file *f, struct err *e)
+{
+	const struct node *n = node_of_input(&f->input);
+
+	return n && sums_for(rd->sums, n) ? judge_damage(rd, sums_check_node(rd->sums, n, NULL, e), e) : 0;
+}
+
 static int read_files(struct reading *rd, struct err *e)
 {
 	struct volume_files *files = &rd->job->plan->boot_files;
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < files->n; i++)
+	for (size_t i = 0; r == 0 && i < files->n; i++) {
 		if (files->file[i].hash)
 			r = read_file(rd, &files->file[i], e);
+		else if (files->file[i].same_as)
+			r = check_same(rd, &files->file[i], e);
+	}
 	hashing_wait(rd->hashing);
 	return r;
 }
@@ -97,8 +108,8 @@ int upgrade_read_source_through(struct upgrade_job *j, struct err *e)
 		r = hashing_new(&hashing, e);
 	rd.sums = sums;
 	rd.hashing = hashing;
-	for (size_t i = 0; i < j->plan->slot_manifest.n_files; i++)
-		bytes += j->plan->slot_manifest.file[i].size;
+	for (size_t i = 0; i < j->plan->boot_files.n; i++)
+		bytes += j->plan->boot_files.file[i].hash ? j->plan->boot_files.file[i].size : 0;
 	progress_begin(j->request->progress, "read", bytes);
 	if (r == 0)
 		r = read_files(&rd, e);

@@ -69,6 +69,15 @@ struct sha256 *manifest_add_file(struct manifest *m, const char *path, u64 size)
 	return f->hash;
 }
 
+void manifest_add_same(struct manifest *m, const char *path, size_t first)
+{
+	struct manifest_file *f = ARRAY_ADD(m->file, m->n_files, m->cap_files);
+
+	f->path = path;
+	f->size = m->file[first].size;
+	f->hash = m->file[first].hash;
+}
+
 /* The line as it would be in the other slot. */
 static void add_content(struct sha256 *content, const struct manifest_file *f, const char *hex)
 {

@@ -23,8 +23,9 @@
 struct manifest_file {
 	const char *path; /* absolute on BOOT; no line feed */
 	u64 size;
-	struct sha256
-	    *hash; /* the manifest's; done once all bytes were seen, and from the start in one that was read */
+	/* The manifest's; done once all bytes were seen, and from the start in one that was read. Of files with the
+	 * same bytes it may be one. */
+	struct sha256 *hash;
 };
 
 struct manifest_setting {
@@ -53,6 +54,8 @@ bool manifest_lists(const struct manifest *m, const char *path);
 /* Returns the hash that must be fed with the file's bytes, owned by the manifest. `path` is borrowed until
  * manifest_free(). */
 struct sha256 *manifest_add_file(struct manifest *m, const char *path, u64 size);
+/* Another file with the bytes of one that was added: `first` is its index. */
+void manifest_add_same(struct manifest *m, const char *path, size_t first);
 
 /* The text form, borrowed: what manifest_input() gives. All files must have been hashed. */
 struct buf *manifest_text(struct manifest *m);

@@ -132,36 +132,9 @@ static void add_slot_file(struct plan *p, const char *end, const void *data, siz
 	plan_add_listed(&p->boot_files, &p->slot_manifest, path, len, input_memory(data), p->time);
 }
 
-static bool is_loaded_by_loader(const struct menu *m, const char *path)
-{
-	for (size_t i = 0; i < m->n; i++) {
-		if (strcmp(m->entry[i].kernel, path) == 0)
-			return true;
-		for (size_t k = 0; k < m->entry[i].n_initrds; k++)
-			if (strcmp(m->entry[i].initrds[k], path) == 0)
-				return true;
-	}
-	return false;
-}
-
-/* A directory that holds nothing but what lies on the other partition is made there, too: it does no harm. */
 void plan_add_system(struct plan *p)
 {
-	struct volume_files *v = &p->boot_files;
-	struct manifest *m = &p->slot_manifest;
-
-	for (size_t i = 0; i < p->n_copy; i++) {
-		const struct node *n = p->copy[i].node;
-		AUTO_FREE char *path = plan_copy_path(p, &p->copy[i]);
-		bool on_data = p->has_data && p->facts->family->system_on_data && !is_loaded_by_loader(&p->menu, path);
-
-		if (n->type == NODE_DIR)
-			volume_add_dir(on_data ? &p->data_files : v, path, 0755, n->mtime);
-		else if (on_data)
-			plan_add_listed(&p->data_files, &p->data_manifest, path, n->size, node_input(n), n->mtime);
-		else
-			plan_add_listed(v, m, path, n->size, node_input(n), n->mtime);
-	}
+	plan_add_copies(p);
 	for (size_t i = 0; i < p->facts->own.n_kernels; i++) {
 		const struct own_initrd *rd = &p->facts->own.kernel[i].initrd;
 		AUTO_BUF struct buf end = { 0 };
@@ -308,7 +281,7 @@ static struct layout_request layout_wanted(const struct plan *p, const struct pl
                                            const struct plan_options *o)
 {
 	/* A later system is taken to be at most a quarter larger. */
-	u64 second = p->copy_bytes + p->copy_bytes / 4 + BOOT_SPARE, boot[2];
+	u64 first = p->copy_bytes - p->same_bytes, second = first + first / 4 + BOOT_SPARE, boot[2];
 
 	boot_sizes(p, second, stick->sector_size, boot);
 	return (struct layout_request){
@@ -343,13 +316,13 @@ static bool own_without_vfat(const struct own_system *own)
 	return false;
 }
 
-int plan_check_fat(const struct plan *p, struct err *e)
+int plan_check_fat(const struct facts *facts, struct err *e)
 {
 	const struct node *large = NULL;
 	AUTO_FREE char *path = NULL;
 
-	source_each(p->facts->source, too_large_for_fat, &large);
-	if (own_without_vfat(&p->facts->own))
+	source_each(facts->source, too_large_for_fat, &large);
+	if (own_without_vfat(&facts->own))
 		return fail_source(e, -ENOTSUP, "its kernel has no vfat and cannot read a boot partition with FAT32");
 	if (!large)
 		return 0;
@@ -364,12 +337,21 @@ static int choose_boot_fs(struct plan *p, const struct plan_options *o, struct e
 	int r;
 
 	p->boot_is_ext4 = o->boot_fs == BOOT_FS_EXT4;
-	r = p->boot_is_ext4 ? 0 : plan_check_fat(p, e);
+	r = p->boot_is_ext4 ? 0 : plan_check_fat(p->facts, e);
 	if (r < 0 && o->boot_fs == BOOT_FS_FAT32)
 		return fail(e, r, "--boot-fs fat32 (without it, ext4 is taken)");
 	p->boot_is_ext4 = p->boot_is_ext4 || r < 0;
 	err_clear(e);
 	return 0;
+}
+
+bool plan_can_link(const struct facts *facts, const struct plan_options *o)
+{
+	AUTO_ERR struct err ignored = { 0 };
+
+	if (o->boot_fs == BOOT_FS_EXT4 || (facts->family->system_on_data && !o->no_data))
+		return true;
+	return o->boot_fs == BOOT_FS_AUTO && plan_check_fat(facts, &ignored) < 0;
 }
 
 /* A BIOS loader reads sectors of 512 bytes only. */

@@ -41,6 +41,7 @@ struct plan_stick {
 struct plan_copy {
 	const struct node *node;
 	const char *as; /* its path on BOOT, the plan's; NULL: where it is in the source, in the slot */
+	u32 same_as;    /* 0, or one more than the index of an earlier one of which this is another name (ext4) */
 };
 
 /* A UEFI loader's file, or a module of it. */
@@ -93,10 +94,14 @@ struct plan {
 	struct plan_leave *leave;
 	size_t n_leave, cap_leave;
 	u64 efi_bytes, copy_bytes, leave_bytes;
+	u64 same_bytes; /* of copy_bytes, what is not written a second time */
 
 	struct volume_files esp_files, boot_files, data_files; /* all that goes onto each, in the order of writing */
 	struct manifest slot_manifest, stick_manifest, esp_manifest, data_manifest;
 };
+
+/* Whether files of the source will lie on ext4: then facts_find_same() is worth it. */
+bool plan_can_link(const struct facts *facts, const struct plan_options *o);
 
 /*
  * `facts`, `host` and the strings of `o` are borrowed until plan_free(). Errors are those of layout_make(),

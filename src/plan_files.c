@@ -181,7 +181,7 @@ static void copy(struct choice *c, const struct node *n, const char *as)
 {
 	struct plan *p = c->plan;
 
-	*ARRAY_ADD(p->copy, p->n_copy, p->cap_copy) = (struct plan_copy){ n, as };
+	*ARRAY_ADD(p->copy, p->n_copy, p->cap_copy) = (struct plan_copy){ .node = n, .as = as };
 	if (n->type == NODE_FILE)
 		p->copy_bytes += n->size;
 }

@@ -12,12 +12,15 @@ void plan_write_menu_top(struct plan *p);
 /* plan.c: bytes that files may take on a DATA of `size` bytes, about. */
 u64 plan_data_room(u64 size);
 
-/* plan.c: 0, or why no FAT32 can hold this system. */
-MUST_CHECK int plan_check_fat(const struct plan *p, struct err *e);
+/* plan.c: 0, or why no FAT32 can hold the system. */
+MUST_CHECK int plan_check_fat(const struct facts *facts, struct err *e);
 
-/* plan.c: p->slot_manifest's settings, and the files of p->copy and of the slot onto BOOT. */
+/* plan.c: p->slot_manifest's settings, and the files of the slot onto BOOT. */
 void plan_set_slot_manifest(struct plan *p);
 void plan_add_system(struct plan *p);
+
+/* plan_copy.c: the files of p->copy onto BOOT or DATA. */
+void plan_add_copies(struct plan *p);
 
 /* plan_loader.c: p->efi_copy. */
 void plan_choose_efi_files(struct plan *p);

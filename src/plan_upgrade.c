@@ -36,7 +36,7 @@ static int check_kind(const struct plan *p, struct err *e)
 	if (f->answers)
 		return fail(e, -ENOTSUP, "an installer keeps nothing that an upgrade could save: run create again");
 	if (!p->boot_is_ext4)
-		return plan_check_fat(p, e);
+		return plan_check_fat(p->facts, e);
 	return 0;
 }
 

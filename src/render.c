@@ -176,6 +176,11 @@ static void files_text(const struct plan *p, struct buf *out)
 {
 	buf_adds(out, "Copied   ");
 	buf_add_size(out, p->efi_bytes + p->copy_bytes);
+	if (p->same_bytes) {
+		buf_adds(out, ", ");
+		buf_add_size(out, p->same_bytes);
+		buf_adds(out, " of it only as second names of what is written");
+	}
 	buf_adds(out, "\n");
 	for (size_t i = 0; i < p->n_efi_copy; i++) {
 		const struct plan_efi_copy *c = &p->efi_copy[i];
@@ -191,6 +196,12 @@ static void files_text(const struct plan *p, struct buf *out)
 			continue;
 		buf_addf(out, "  %14llu  ", (unsigned long long)p->copy[i].node->size);
 		buf_add_escaped(out, path);
+		if (p->copy[i].same_as) {
+			AUTO_FREE char *first = plan_copy_path(p, &p->copy[p->copy[i].same_as - 1]);
+
+			buf_adds(out, ": the same file as ");
+			buf_add_escaped(out, first);
+		}
 		buf_adds(out, "\n");
 	}
 	buf_adds(out, "Left out ");
@@ -288,12 +299,14 @@ static struct json_object *layout_json(const struct plan *p)
 	return list;
 }
 
-static void add_copied(struct json_object *list, const char *path, u64 size)
+static void add_copied(struct json_object *list, const char *path, u64 size, const char *same_as)
 {
 	struct json_object *o = json_object_new_object();
 
 	json_add_text(o, "path", path);
 	json_add_bytes(o, "size", size);
+	if (same_as)
+		json_add_text(o, "same_as", same_as);
 	json_object_array_add(list, o);
 }
 
@@ -304,13 +317,15 @@ static struct json_object *copied_json(const struct plan *p)
 	for (size_t i = 0; i < p->n_efi_copy; i++) {
 		const struct plan_efi_copy *c = &p->efi_copy[i];
 
-		add_copied(list, c->path, c->node ? c->node->size : c->efi->size);
+		add_copied(list, c->path, c->node ? c->node->size : c->efi->size, NULL);
 	}
 	for (size_t i = 0; i < p->n_copy; i++) {
-		AUTO_FREE char *path = plan_copy_path(p, &p->copy[i]);
+		const struct plan_copy *c = &p->copy[i];
+		AUTO_FREE char *path = plan_copy_path(p, c);
+		AUTO_FREE char *first = c->same_as ? plan_copy_path(p, &p->copy[c->same_as - 1]) : NULL;
 
-		if (p->copy[i].node->type != NODE_DIR)
-			add_copied(list, path, p->copy[i].node->size);
+		if (c->node->type != NODE_DIR)
+			add_copied(list, path, c->node->size, first);
 	}
 	return list;
 }
@@ -361,6 +376,7 @@ struct json_object *render_plan_json(const struct plan *p, const struct host *ho
 	json_add_text(o, "warnings", p->warnings.s);
 	json_add_bytes(o, "copied_bytes", p->efi_bytes + p->copy_bytes);
 	json_object_object_add(o, "copied", copied_json(p));
+	json_add_bytes(o, "same_bytes", p->same_bytes);
 	json_add_bytes(o, "left_out_bytes", p->leave_bytes);
 	json_object_object_add(o, "left_out", left_json(p));
 	if (b)

@@ -57,7 +57,8 @@ static errcode_t write_dir_blocks(struct ext4 *x, size_t dir, const struct ext4_
 	ext4_tree_dir_fill(&x->tree, dir, blocks);
 	for (size_t i = 0; i < runs->n; i++)
 		for (u64 k = 0; k < runs->run[i].length && !err; k++, p += EXT4_BLOCK)
-			err = ext2fs_write_dir_block4(x->space.fs, runs->run[i].block + k, p, 0, ext4_tree_inode(dir));
+			err =
+			    ext2fs_write_dir_block4(x->space.fs, runs->run[i].block + k, p, 0, x->tree.node[dir].inode);
 	return err;
 }
 
@@ -81,11 +82,11 @@ static errcode_t write_dir(struct ext4 *x, size_t dir)
 	if (!err)
 		err = ext2fs_inode_size_set(x->space.fs, &inode, n * EXT4_BLOCK);
 	if (!err)
-		err = ext4_write_node(&x->space, ext4_tree_inode(dir), &inode, runs.run, runs.n);
+		err = ext4_write_node(&x->space, node->inode, &inode, runs.run, runs.n);
 	if (!err)
 		err = write_dir_blocks(x, dir, &runs, n);
 	if (!err && node->file)
-		err = ext4_set_selinux(&x->space, ext4_tree_inode(dir), node->file->selinux);
+		err = ext4_set_selinux(&x->space, node->inode, node->file->selinux);
 	free(runs.run);
 	return err;
 }
@@ -106,10 +107,11 @@ static int plan_file(struct ext4 *x, size_t i, struct err *e)
 	const struct volume_file *f = &x->files->file[i];
 	struct ext2_inode inode = {
 		.i_mode = (u16)(LINUX_S_IFREG | (f->mode & 07777)),
-		.i_links_count = 1,
+		.i_links_count = x->tree.n_names[i],
 		.i_flags = f->system_file ? EXT2_IMMUTABLE_FL : 0,
 		.i_mtime = ext4_clamp_time(f->mtime),
 	};
+	ext2_ino_t number = x->tree.node[x->tree.of_file[i]].inode;
 	u64 left = x->space.left, n = f->is_hole ? 0 : div_round_up(f->size, EXT4_BLOCK);
 	size_t before = x->runs.n;
 	errcode_t err;
@@ -120,10 +122,10 @@ static int plan_file(struct ext4 *x, size_t i, struct err *e)
 		            (unsigned long long)left * EXT4_BLOCK);
 	err = ext2fs_inode_size_set(x->space.fs, &inode, f->size);
 	if (!err)
-		err = ext4_write_node(&x->space, ext4_tree_inode(x->tree.of_file[i]), &inode,
-		                      x->runs.n > before ? &x->runs.run[before] : NULL, x->runs.n - before);
+		err = ext4_write_node(&x->space, number, &inode, x->runs.n > before ? &x->runs.run[before] : NULL,
+		                      x->runs.n - before);
 	if (!err)
-		err = ext4_set_selinux(&x->space, ext4_tree_inode(x->tree.of_file[i]), f->selinux);
+		err = ext4_set_selinux(&x->space, number, f->selinux);
 	return err ? ext4_failed(e, err, f->path) : 0;
 }
 
@@ -133,13 +135,13 @@ static int fill(struct ext4 *x, struct err *e)
 	u64 inodes = x->space.fs->super->s_inodes_count - (EXT2_GOOD_OLD_FIRST_INO - 1);
 	int r;
 
-	if (x->tree.n - 1 > inodes)
-		return fail(e, -ENOSPC, "%zu files and directories do not fit: there is room for %llu", x->tree.n - 1,
-		            (unsigned long long)inodes);
+	if (x->tree.n_inodes > inodes)
+		return fail(e, -ENOSPC, "%zu files and directories do not fit: there is room for %llu",
+		            x->tree.n_inodes, (unsigned long long)inodes);
 	x->space.left = free_blocks > journal ? free_blocks - journal : 0;
 	r = plan_dirs(x, e);
 	for (size_t i = 0; i < x->files->n && r == 0; i++)
-		if (!x->files->file[i].is_dir)
+		if (x->tree.n_names[i])
 			r = plan_file(x, i, e);
 	return r == 0 ? ext4_add_journal(&x->o, x->space.fs, e) : r;
 }
@@ -184,6 +186,9 @@ int ext4_plan(const struct ext4_options *o, struct volume_files *files, struct e
 	for (size_t i = 0; i < x->runs.n; i++)
 		if (x->runs.run[i].in_file == 0)
 			files->file[x->runs.run[i].file].device_off = o->start + x->runs.run[i].block * EXT4_BLOCK;
+	for (size_t i = 0; i < files->n; i++)
+		if (files->file[i].same_as)
+			files->file[i].device_off = files->file[files->file[i].same_as - 1].device_off;
 	*ret = x;
 	return 0;
 }
@@ -294,7 +299,7 @@ static u64 blocks_needed(const struct volume_files *files, const struct ext4_tre
 		if (t->node[i].is_dir)
 			n += blocks_of(ext4_tree_dir_blocks(t, i) * EXT4_BLOCK);
 	for (size_t i = 0; i < files->n; i++)
-		n += files->file[i].is_hole ? 0 : blocks_of(files->file[i].size);
+		n += files->file[i].is_hole || files->file[i].same_as ? 0 : blocks_of(files->file[i].size);
 	return n;
 }
 
@@ -335,8 +340,8 @@ u64 ext4_size_for(const struct volume_files *files, u64 extra, bool loader)
 		/* A larger volume with one group more may have some blocks less. */
 		u64 want = need + 64 + 2 * (size / (128 * MIB)), missing = want > room.blocks ? want - room.blocks : 0;
 
-		if (t.n > room.nodes)
-			missing = MAX(missing, t.n - room.nodes);
+		if (t.n_inodes >= room.nodes)
+			missing = MAX(missing, t.n_inodes + 1 - room.nodes);
 		if (!missing)
 			break;
 		size += align_up(missing * EXT4_BLOCK, MIB);

@@ -131,12 +131,25 @@ static int add_path(struct ext4_tree *t, const struct key *k, struct err *e)
 	return 0;
 }
 
+static void number_nodes(struct ext4_tree *t, const struct volume_files *files)
+{
+	t->node[0].inode = EXT2_ROOT_INO;
+	for (size_t i = 1; i < t->n; i++)
+		if (!t->node[i].file || !t->node[i].file->same_as)
+			t->node[i].inode = (u32)(EXT2_GOOD_OLD_FIRST_INO + t->n_inodes++);
+	for (size_t i = 0; i < files->n; i++)
+		if (files->file[i].same_as)
+			t->node[t->of_file[i]].inode = t->node[t->of_file[files->file[i].same_as - 1]].inode;
+}
+
 int ext4_tree_make(const struct volume_files *files, struct ext4_tree *ret, struct err *e)
 {
 	CLEANUP(ext4_tree_free) struct ext4_tree t = { 0 };
 	AUTO_FREE struct key *keys = NULL;
-	int r = sort_keys(files, &t.text, &keys, e);
+	int r = volume_count_names(files, &t.n_names, e);
 
+	if (r == 0)
+		r = sort_keys(files, &t.text, &keys, e);
 	if (r < 0)
 		return r;
 	t.of_file = xcalloc(files->n, sizeof(*t.of_file));
@@ -146,6 +159,7 @@ int ext4_tree_make(const struct volume_files *files, struct ext4_tree *ret, stru
 		if (r < 0)
 			return r;
 	}
+	number_nodes(&t, files);
 	*ret = t;
 	t = (struct ext4_tree){ 0 };
 	return 0;
@@ -155,13 +169,9 @@ void ext4_tree_free(struct ext4_tree *t)
 {
 	free(t->node);
 	free(t->of_file);
+	free(t->n_names);
 	buf_free(&t->text);
 	*t = (struct ext4_tree){ 0 };
-}
-
-ext2_ino_t ext4_tree_inode(size_t node)
-{
-	return node == 0 ? EXT2_ROOT_INO : (ext2_ino_t)(EXT2_GOOD_OLD_FIRST_INO - 1 + node);
 }
 
 /* ---- what a directory's blocks hold */
@@ -216,10 +226,10 @@ static u64 put_dir(const struct ext4_tree *t, size_t dir, u8 *blocks)
 	const struct ext4_node *n = &t->node[dir];
 	struct writer w = { .blocks = blocks };
 
-	put(&w, ext4_tree_inode(dir), EXT2_FT_DIR, ".", 1);
-	put(&w, ext4_tree_inode(n->parent), EXT2_FT_DIR, "..", 2);
+	put(&w, n->inode, EXT2_FT_DIR, ".", 1);
+	put(&w, t->node[n->parent].inode, EXT2_FT_DIR, "..", 2);
 	for (size_t i = n->first; i; i = t->node[i].next)
-		put(&w, ext4_tree_inode(i), t->node[i].is_dir ? EXT2_FT_DIR : EXT2_FT_REG_FILE, t->node[i].name,
+		put(&w, t->node[i].inode, t->node[i].is_dir ? EXT2_FT_DIR : EXT2_FT_REG_FILE, t->node[i].name,
 		    t->node[i].name_len);
 	end_block(&w);
 	while (dir == t->lost_found && w.end < LOST_FOUND_BLOCKS * EXT4_BLOCK) {

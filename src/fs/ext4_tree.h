@@ -17,6 +17,7 @@ struct ext4_node {
 	const char *name; /* in the tree's text; not ended by a NUL */
 	u8 name_len;      /* the root's is 0 */
 	bool is_dir;
+	u32 inode;                      /* names of one file have the same */
 	size_t parent;                  /* index; the root's is its own */
 	size_t first, last, next;       /* what a directory holds, by name: indexes, 0 after the last */
 	size_t n_dirs;                  /* directories in it */
@@ -27,16 +28,18 @@ struct ext4_node {
 struct ext4_tree {
 	struct ext4_node *node;
 	size_t n, cap;
+	size_t n_inodes; /* of the nodes, the root's not counted */
 	size_t *of_file; /* index into node[] for each file of the list */
+	u16 *n_names;    /* of each file of the list; 0: it is another name */
 	size_t lost_found;
 	struct buf text;
 };
 
-/* Errors: -EINVAL, -EEXIST, -ENOTDIR of ext4_plan(). `files` must outlive the tree. */
+/*
+ * Inodes are numbered in the order of the tree. Errors: -EINVAL, -EMLINK, -EEXIST, -ENOTDIR of ext4_plan(). `files`
+ * must outlive the tree.
+ */
 MUST_CHECK int ext4_tree_make(const struct volume_files *files, struct ext4_tree *ret, struct err *e);
-
-/* The inode that a node gets: they are numbered in the order of the tree. */
-ext2_ino_t ext4_tree_inode(size_t node);
 
 /* Blocks of a directory, and what they hold; the checksums at their ends are left to who writes them. */
 u64 ext4_tree_dir_blocks(const struct ext4_tree *t, size_t dir);

@@ -71,6 +71,8 @@ static void set_places(struct ext4_update *x)
 		else if (p->how != HOW_KEEP)
 			block = ext4_body_place(&p->body);
 		put->file[i].device_off = block ? x->start + block * EXT4_BLOCK : 0;
+		if (put->file[i].same_as)
+			put->file[i].device_off = put->file[put->file[i].same_as - 1].device_off;
 	}
 }
 

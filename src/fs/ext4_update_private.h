@@ -66,6 +66,8 @@ enum ext4_how {
 struct ext4_put {
 	enum ext4_how how;
 	size_t node;
+	u32 n_names; /* that the update wants it to have; 0: it is another name of an earlier one, or a directory */
+	u32 n_there; /* of these, which lead to the file that its own name leads to now */
 	struct ext4_body body; /* of HOW_NEW and HOW_REPLACE */
 };
 

@@ -340,7 +340,7 @@ static int write_new_inode(struct ext4_update *x, size_t i, struct err *e)
 {
 	struct ext4_live *node = &x->node[i];
 	bool is_dir = LINUX_S_ISDIR(node->mode);
-	union raw raw = { .small = { .i_mode = node->mode, .i_links_count = 1 } };
+	union raw raw = { .small = { .i_mode = node->mode, .i_links_count = (u16)node->names_left } };
 	struct ext4_body none = { 0 };
 	int r = ext4_make_map(x, node->number, &none, e);
 
@@ -385,7 +385,7 @@ static int step_chain(struct ext4_update *x, struct err *e)
 	for (size_t i = 0; i < x->n_put && r == 0; i++) {
 		const struct volume_file *f = &x->wanted->put.file[i];
 
-		if (x->put[i].node >= x->n_found && f->selinux)
+		if (x->put[i].node >= x->n_found && f->selinux && !f->same_as)
 			r = failed(x,
 			           ext4_set_selinux(&(struct ext4_space){ .fs = x->fs }, x->node[x->put[i].node].number,
 			                            f->selinux),

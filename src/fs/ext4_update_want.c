@@ -208,10 +208,12 @@ static bool ascends(const struct ext4_runs *runs)
 }
 
 /*
- * What becomes of a file that is there. One that cannot be written in place although its size is right (it has holes;
- * it lies in pieces, and must not, or not in the order in which it is hashed) is replaced.
+ * What becomes of a file that is there. One with names that this update does not name is somebody else's too: it only
+ * loses its name here, and a new one is made. One that cannot be written in place although its size is right (it has
+ * holes; it lies in pieces, and must not, or not in the order in which it is hashed) is replaced.
  */
-static enum ext4_how how_to_change(const struct ext4_live *node, const struct volume_file *f)
+static enum ext4_how how_to_change(const struct ext4_live *node, const struct volume_file *f,
+                                   const struct ext4_put *put)
 {
 	const struct ext4_runs *runs = &node->body.runs;
 
@@ -219,7 +221,7 @@ static enum ext4_how how_to_change(const struct ext4_live *node, const struct vo
 		return HOW_NEW;
 	if (f->replace)
 		return HOW_REPLACE;
-	if (node->size != f->size || f->is_hole)
+	if (node->size != f->size || f->is_hole || node->names_now > put->n_there)
 		return HOW_NEW;
 	if (f->size == 0)
 		return HOW_KEEP;
@@ -243,7 +245,7 @@ static void put_file(struct ext4_update *x, const struct volume_file *f, struct 
 	AUTO_FREE char *text = NULL;
 
 	put->node = name->then;
-	put->how = how_to_change(&x->node[name->then], f);
+	put->how = how_to_change(&x->node[name->then], f, put);
 	name->is_put = true;
 	if (put->how != HOW_NEW)
 		return;
@@ -252,36 +254,71 @@ static void put_file(struct ext4_update *x, const struct volume_file *f, struct 
 	put_new(x, f, put, ext4_add_name(x, p.dir, text, strlen(text)), p.dir);
 }
 
+/* Another name of a file that was put before. A name that leads elsewhere goes first. */
+static void put_other_name(struct ext4_update *x, const struct volume_file *f, struct ext4_put *put, struct place p,
+                           const char *s, size_t len)
+{
+	struct ext4_name *name = p.name == NONE ? NULL : name_at(x, p);
+
+	put->node = x->put[f->same_as - 1].node;
+	if (name && name->then != put->node) {
+		name->then = NONE;
+		name = NULL;
+	}
+	if (!name)
+		name = ext4_add_name(x, p.dir, s, len);
+	name->then = put->node;
+	name->is_put = true;
+}
+
+static void put_first(struct ext4_update *x, const struct volume_file *f, struct ext4_put *put, struct place p,
+                      const char *s, size_t len)
+{
+	if (p.name != NONE) {
+		put_file(x, f, put, p);
+		return;
+	}
+	put->how = f->is_dir || f->size == 0 ? HOW_KEEP : HOW_NEW;
+	put_new(x, f, put, ext4_add_name(x, p.dir, s, len), p.dir);
+}
+
+/* A directory that is there, or was made as the parent of something before. */
+static void put_dir(struct ext4_update *x, const struct volume_file *f, struct ext4_put *put, struct place p)
+{
+	struct ext4_live *node = &x->node[name_at(x, p)->then];
+
+	if (!node->is_new)
+		return;
+	put->node = name_at(x, p)->then;
+	node->mode = (u16)(LINUX_S_IFDIR | (f->mode & 07777));
+	node->mtime = f->mtime;
+}
+
 static int put_path(struct ext4_update *x, const struct volume_file *f, struct ext4_put *put, struct err *e)
 {
 	const char *s;
 	size_t len;
 	struct place p = { 0 };
 	int r = reach_parent(x, f->path, &p.dir, &s, &len, e);
-	struct ext4_live *node;
+	bool is_there, is_dir;
 
 	if (r < 0 || len == 0)
 		return r;
 	p.name = ext4_find_name(x, p.dir, s, len, true);
-	if (p.name == NONE) {
-		put->how = f->is_dir || f->size == 0 ? HOW_KEEP : HOW_NEW;
-		put_new(x, f, put, ext4_add_name(x, p.dir, s, len), p.dir);
-		return 0;
-	}
-	node = &x->node[name_at(x, p)->then];
-	if (LINUX_S_ISDIR(node->mode) && !f->is_dir)
+	is_there = p.name != NONE;
+	is_dir = is_there && LINUX_S_ISDIR(x->node[name_at(x, p)->then].mode);
+	if (is_there && is_dir && !f->is_dir)
 		return fail(e, -EISDIR, "%s: is a directory on the volume", f->path);
-	if (!LINUX_S_ISDIR(node->mode) && f->is_dir)
+	if (is_there && !is_dir && f->is_dir)
 		return fail(e, -ENOTDIR, "%s: is no directory on the volume", f->path);
-	if (!f->is_dir && name_at(x, p)->is_put)
+	if (is_there && !is_dir && name_at(x, p)->is_put)
 		return fail_source(e, -EEXIST, "%s: is there twice", f->path);
-	if (!f->is_dir) {
-		put_file(x, f, put, p);
-	} else if (node->is_new) { /* made as the parent of something before */
-		put->node = name_at(x, p)->then;
-		node->mode = (u16)(LINUX_S_IFDIR | (f->mode & 07777));
-		node->mtime = f->mtime;
-	}
+	if (is_dir)
+		put_dir(x, f, put, p);
+	else if (f->same_as)
+		put_other_name(x, f, put, p, s, len);
+	else
+		put_first(x, f, put, p, s, len);
 	return 0;
 }
 
@@ -296,12 +333,11 @@ static void count_names(struct ext4_update *x)
 	x->node[root_of(x)].names_left = 1;
 }
 
-/* A file with other names is theirs, too: it can go from one of them, but not be changed. */
+/* What is replaced in one write gets its new bytes under all of its names: there must be none of somebody else's. */
 static int check_other_names(const struct ext4_update *x, struct err *e)
 {
 	for (size_t i = 0; i < x->n_put; i++)
-		if ((x->put[i].how == HOW_PLACE || x->put[i].how == HOW_REPLACE) &&
-		    x->node[x->put[i].node].names_left > 1)
+		if (x->put[i].how == HOW_REPLACE && x->node[x->put[i].node].names_left > x->put[i].n_names)
 			return fail(e, -ENOTSUP,
 			            "%s: has other names (hard links), and is not changed before they are gone",
 			            x->wanted->put.file[i].path);
@@ -334,6 +370,31 @@ static int give_numbers(struct ext4_update *x, struct err *e)
 	return 0;
 }
 
+/* The node of a file that is there; NONE. */
+static size_t node_now(struct ext4_update *x, const struct volume_file *f)
+{
+	struct place p;
+
+	return look_up(x, f->path, false, &p) && p.name != NONE ? name_at(x, p)->now : NONE;
+}
+
+static int count_wanted_names(struct ext4_update *x, struct err *e)
+{
+	const struct volume_files *put = &x->wanted->put;
+	AUTO_FREE u16 *names = NULL;
+	int r = volume_count_names(put, &names, e);
+
+	for (size_t i = 0; r == 0 && i < put->n; i++) {
+		const struct volume_file *f = &put->file[i];
+		size_t first = f->same_as ? f->same_as - 1 : i;
+
+		x->put[i].n_names = names[i];
+		if (!f->is_dir && (first == i || node_now(x, f) == node_now(x, &put->file[first])))
+			x->put[first].n_there++;
+	}
+	return r;
+}
+
 /* The clock: nothing that comes may be newer than the volume says it was written, and no other one is asked. */
 static void set_time(struct ext4_update *x)
 {
@@ -353,6 +414,8 @@ int ext4_want(struct ext4_update *x, struct err *e)
 	x->n_put = put->n;
 	set_time(x);
 	r = mark_wanted(x, e);
+	if (r == 0)
+		r = count_wanted_names(x, e);
 	for (size_t i = 0; i < x->wanted->n_remove && r == 0; i++)
 		remove_path(x, x->wanted->remove[i]);
 	for (size_t i = 0; i < put->n && r == 0; i++)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "src/fs/volume.h"
 
+#include <errno.h>
+
 static struct volume_file *add(struct volume_files *v, const char *path, i64 mtime)
 {
 	struct volume_file *f = ARRAY_ADD(v->file, v->n, v->cap);
@@ -78,6 +80,34 @@ char *volume_spelling(const struct volume_files *v, const char *path)
 			memcpy(ret, known, len);
 	}
 	return ret;
+}
+
+static bool can_be_same(const struct volume_files *v, size_t i)
+{
+	const struct volume_file *f = &v->file[i], *first = &v->file[f->same_as - 1];
+
+	return f->same_as <= i && !f->is_dir && !first->is_dir && !first->same_as && first->size == f->size;
+}
+
+int volume_count_names(const struct volume_files *v, u16 **ret, struct err *e)
+{
+	AUTO_FREE u16 *names = xcalloc(v->n, sizeof(*names));
+
+	for (size_t i = 0; i < v->n; i++) {
+		const struct volume_file *f = &v->file[i];
+
+		if (!f->same_as) {
+			names[i] = !f->is_dir;
+			continue;
+		}
+		if (f->same_as > v->n || !can_be_same(v, i))
+			return fail(e, -EINVAL, "%s: cannot be another name of a file", f->path);
+		if (names[f->same_as - 1]++ == VOLUME_NAMES_MAX)
+			return fail(e, -EMLINK, "%s: has more than %d names", v->file[f->same_as - 1].path,
+			            VOLUME_NAMES_MAX);
+	}
+	*ret = TAKE(names);
+	return 0;
 }
 
 void volume_files_free(struct volume_files *v)

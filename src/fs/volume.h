@@ -17,8 +17,13 @@ struct volume_file {
 	i64 mtime;           /* seconds since 1970, UTC */
 	const char *selinux; /* ext4: security.selinux; borrowed, NULL: none */
 	u64 device_off;      /* set by the layout: where on the device the bytes lie, in one stretch; 0 for no bytes */
-	u16 mode;            /* ext4: permissions, owner is root; FAT has none */
-	bool owns_input;     /* the memory that `input` is goes with the list */
+	/*
+	 * ext4: 0, or one more than the index of an earlier file of the list: this is another name of that one (a hard
+	 * link), of which it has the size, the bytes and all else. FAT has no way: it must be 0 there.
+	 */
+	u32 same_as;
+	u16 mode;        /* ext4: permissions, owner is root; FAT has none */
+	bool owns_input; /* the memory that `input` is goes with the list */
 	bool is_dir;
 	bool is_hole;     /* no input: reads as zeros and takes no room, where the file system can (ext4) */
 	bool system_file; /* FAT: read-only, hidden, system, as loaders mark their own; ext4: immutable */
@@ -45,6 +50,13 @@ struct volume_file *volume_find(const struct volume_files *v, const char *path);
  * Directories that are not in the list keep theirs. The caller frees.
  */
 MUST_CHECK char *volume_spelling(const struct volume_files *v, const char *path);
+/* An inode of ext4 has at most so many names. */
+#define VOLUME_NAMES_MAX 65000
+/*
+ * How many names each file of the list has, for the first of them: 0 stands for those that are another name, and for
+ * directories. The caller frees. -EINVAL: a `same_as` that cannot be; -EMLINK: a file has too many names.
+ */
+MUST_CHECK int volume_count_names(const struct volume_files *v, u16 **ret, struct err *e);
 void volume_files_free(struct volume_files *v);
 
 #endif

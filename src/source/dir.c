@@ -35,11 +35,13 @@ static int open_node(const struct dir_source *d, const struct node *n, int flags
 
 static int compare_stat(const struct node *n, const struct stat *st, struct err *e)
 {
+	bool same_inode = n->n_extents == 0 || (n->extents[0].off == st->st_ino && n->extents[0].len == st->st_dev);
 	bool same_type = n->type == NODE_DIR    ? S_ISDIR(st->st_mode)
 	                 : n->type == NODE_FILE ? S_ISREG(st->st_mode)
 	                                        : S_ISLNK(st->st_mode);
 
-	if (!same_type || (n->type == NODE_FILE && (u64)st->st_size != n->size) || st->st_mtime != n->mtime)
+	if (!same_type || !same_inode || (n->type == NODE_FILE && (u64)st->st_size != n->size) ||
+	    st->st_mtime != n->mtime)
 		return fail_source(e, -ESTALE, "was changed while it was in use");
 	return 0;
 }
@@ -122,6 +124,8 @@ static int take_file(struct node *n, int dir_fd, const struct stat *st, struct e
 	if (faccessat(dir_fd, n->name, R_OK, AT_EACCESS) < 0)
 		return fail_source(e, -errno, "%s", strerror(errno));
 	n->size = (u64)st->st_size;
+	if (st->st_nlink > 1 && n->size)
+		source_add_extent(n, st->st_ino, st->st_dev);
 	return 0;
 }
 

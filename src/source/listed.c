@@ -83,7 +83,6 @@ static int add(void *ctx, const struct source_listed *entry, struct err *e)
 	if (entry->type == NODE_FILE) {
 		n->size = entry->size;
 		source_add_extent(n, entry->place, entry->size);
-		n->n_extents = 0; /* it is a place of the lister's, not of an image */
 	}
 	return 0;
 }

@@ -28,7 +28,11 @@ struct node {
 	i64 mtime;    /* seconds since 1970, UTC */
 	char *target; /* of a symlink: as recorded, it may lead out of the tree; else NULL */
 	union {
-		/* Where a file's bytes are in an image, in order; none for an empty file or a directory source. */
+		/*
+		 * Where a file's bytes are in an image, in order; none for an empty file. In a directory source only of
+		 * a file that has several names: its inode (`off`) and device (`len`), so that here, too, one place
+		 * means the same bytes.
+		 */
 		struct extent *extents;
 		struct node **children; /* of a directory, sorted by name (bytes) */
 	};

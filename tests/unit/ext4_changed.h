@@ -44,7 +44,9 @@ struct text {
 	char path[100];
 	u64 size;
 	u32 version;
-	char from[20]; /* the path of which it has the bytes, when that is another one */
+	char from[100]; /* the path of which it has the bytes, when that is another one */
+	u32 same_as;    /* in the list it is in: see volume.h */
+	bool is_left;   /* it leaves a file of other names that stay: made anew even with the same size */
 };
 
 UNUSED static void text_bytes(const struct text *t, u64 off, u8 *buf, size_t len)
@@ -71,7 +73,20 @@ static int text_read(void *ctx, u64 off, void *buf, size_t len, struct err *e)
 
 UNUSED static struct volume_file *add_versioned(struct volume_files *v, struct text *t)
 {
-	return volume_add(v, t->path, t->size, (struct input){ .read = text_read, .ctx = t }, 1600000000 + t->version);
+	struct volume_file *f =
+	    volume_add(v, t->path, t->size, (struct input){ .read = text_read, .ctx = t }, 1600000000 + t->version);
+
+	f->same_as = t->same_as;
+	return f;
+}
+
+/* Another name of the file `first`. */
+static void text_same(struct text *t, const char *path, const struct text *list, u32 first)
+{
+	*t = list[first];
+	snprintf(t->from, sizeof(t->from), "%s", list[first].path);
+	snprintf(t->path, sizeof(t->path), "%s", path);
+	t->same_as = first + 1;
 }
 
 /* ---- what a volume shall hold */
@@ -99,6 +114,23 @@ UNUSED static void shelf_put(struct shelf *s, const char *path, u64 size, u32 ve
 	snprintf(t->path, sizeof(t->path), "%s", path);
 	t->size = size;
 	t->version = version;
+}
+
+/* As it is in another list. */
+UNUSED static void shelf_set(struct shelf *s, const struct text *text)
+{
+	struct text *t;
+
+	shelf_put(s, text->path, text->size, text->version);
+	t = shelf_find(s, text->path);
+	memcpy(t->from, text->from, sizeof(t->from));
+}
+
+UNUSED static void shelf_put_same(struct shelf *s, const char *path, const char *first)
+{
+	struct text *t = ARRAY_ADD(s->text, s->n, s->cap);
+
+	text_same(t, path, s->text, (u32)(shelf_find(s, first) - s->text));
 }
 
 UNUSED static void shelf_drop(struct shelf *s, const char *path)
@@ -139,6 +171,16 @@ UNUSED static void change_put(struct change *c, const char *path, u64 size, u32 
 	t->size = size;
 	t->version = version;
 	c->replace[c->n_put++] = replace;
+}
+
+/* Another name of what was put before as `first`. */
+UNUSED static void change_put_same(struct change *c, const char *path, const char *first)
+{
+	u32 i = 0;
+
+	while (strcmp(c->put[i].path, first) != 0)
+		i++;
+	text_same(&c->put[c->n_put++], path, c->put, i);
 }
 
 /* To be called for each run anew; freed by change_end(). */
@@ -309,7 +351,7 @@ UNUSED static void apply(struct stick *s, struct change *c, int line)
 	for (size_t i = 0; i < c->n_remove; i++)
 		shelf_drop(&s->shelf, c->remove[i]);
 	for (size_t i = 0; i < c->n_put; i++)
-		shelf_put(&s->shelf, c->put[i].path, c->put[i].size, c->put[i].version);
+		shelf_set(&s->shelf, &c->put[i]);
 	check_stick(s, line);
 }
 

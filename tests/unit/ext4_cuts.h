@@ -38,6 +38,8 @@ static int judge_file(void *ctx, const char *path, const struct judge *j, const 
 		is_new = same_bytes(j, inode, size, f->new, f->new_bytes);
 		if (f->fate == IN_PLACE)
 			return size == f->new->size ? 0 : -1;
+		if (f->fate == LEFT)
+			return size == f->new->size || size == 0 ? 0 : -1;
 		if (f->fate == STAYS || f->fate == REPLACED)
 			return is_old || is_new ? 0 : -1;
 		return is_old || is_new || size == 0 ? 0 : -1;

@@ -5,7 +5,7 @@
  *
  *  - no block belongs to two;
  *  - what is in use is marked as used, whether or not the bitmap has its checksum, which has only 16 bits;
- *  - an inode without a name has no contents;
+ *  - an inode without a name has no contents, and none counts fewer names than it has;
  *  - a name leads to an inode in use.
  *
  * Only for what ext4.h makes for a loader: blocks of 4096 bytes, inodes of 256, descriptors of 32.
@@ -304,6 +304,8 @@ J_UNUSED static bool j_own_inode(struct judge *j, u32 number)
 		return j_no(j, "inode %u is in use and not sound", number);
 	if (!j->named[number] && type == 8 && (size || get_le32(inode + 28)))
 		return j_no(j, "inode %u has contents and no name", number);
+	if (type != 4 && get_le16(inode + 26) < j->named[number])
+		return j_no(j, "inode %u counts %u names and has %u", number, get_le16(inode + 26), j->named[number]);
 	if (get_le32(inode + 104) && !j_own(j, get_le32(inode + 104), 1, number))
 		return false;
 	return (type != 4 && type != 8 && !(get_le32(inode + 32) & 0x80000)) ||

@@ -18,6 +18,7 @@ enum fate {
 	REMADE,   /* either version, empty or not there */
 	REPLACED, /* either version, whole */
 	IN_PLACE, /* a mixture */
+	LEFT,     /* a mixture (in a second run), empty or not there */
 };
 
 struct fated {
@@ -120,7 +121,12 @@ static void set_fates(struct scene *s)
 		const struct text *put = put_of(s, t->path, &replace);
 
 		if (put)
-			add_fate(s, replace ? REPLACED : put->size == t->size ? IN_PLACE : REMADE, t, put);
+			add_fate(s,
+			         replace                ? REPLACED
+			         : put->is_left         ? LEFT
+			         : put->size == t->size ? IN_PLACE
+			                                : REMADE,
+			         t, put);
 		else
 			add_fate(s, is_removed(s, t->path) ? GOES : STAYS, t, NULL);
 	}
@@ -262,7 +268,7 @@ static bool record_scene(struct scene *s)
 		if (!put_of(s, c->remove[i], &(bool){ false }))
 			shelf_drop(&s->after, c->remove[i]);
 	for (size_t i = 0; i < c->n_put; i++)
-		shelf_put(&s->after, c->put[i].path, c->put[i].size, c->put[i].version);
+		shelf_set(&s->after, &c->put[i]);
 	set_fates(s);
 	memcpy(s->work, s->mem, AREA(s));
 	s->flat = flat_over(s->work, AREA(s));

@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "src/base/hashing.h"
+#include "src/fs/ext4.h"
 #include "tests/unit/fat_small.h"
 
 #define BIG (3 * MIB + 777)
@@ -203,6 +204,106 @@ TEST(an_interrupt_ends_it)
 	interrupted = 0;
 	content_free(&found);
 	scene_free(&s);
+}
+
+/* ---- names of one file */
+
+struct counting {
+	struct device d;
+	struct device *under;
+	u64 bytes;
+};
+
+static int counting_read(struct device *d, u64 off, void *buf, size_t len)
+{
+	struct counting *c = (struct counting *)d;
+	AUTO_ERR struct err e = { 0 };
+
+	c->bytes += len;
+	return device_read(c->under, off, buf, len, &e);
+}
+
+static const struct device_ops counting_ops = { .read = counting_read };
+
+/* "/a" and "/c" are names of one file, "/b" is another. */
+static void names_make(struct scene *s, struct device *d)
+{
+	const struct ext4_options o = { .size = 32 * MIB, .label = "BOOT", .time = 1700000000, .for_loader = true };
+	struct writelist *w = writelist_new();
+	AUTO_ERR struct err e = { 0 };
+	struct ext4 *x;
+
+	*s = (struct scene){ .big = xcalloc(1, BIG) };
+	memset(s->big, 'b', BIG);
+	add(s, "/a", s->big, BIG);
+	add(s, "/b", s->big, 5);
+	volume_add(&s->files, "/c", BIG, input_memory(s->big), 1700000000)->same_as = 1;
+	manifest_add_same(&s->manifest, "/c", 0);
+	manifest_text(&s->manifest);
+	CHECK(memcmp(s->manifest.file[0].hash->digest, s->manifest.file[2].hash->digest, SHA256_SIZE) == 0);
+	if (CHECK_OK(ext4_plan(&o, &s->files, &x, &e), &e)) {
+		ext4_emit(x, w);
+		CHECK_OK(writelist_finish(w, &e), &e);
+		CHECK_OK(writelist_run(w, d, NULL, &e), &e);
+		ext4_free(x);
+	}
+	s->big_at = s->files.file[0].device_off;
+	writelist_free(w);
+}
+
+TEST(names_of_one_file_are_read_once)
+{
+	AUTO_DEVICE struct device *d = device_new_memory("BOOT", 32 * MIB, 4096);
+	struct counting c = { .d = { .ops = &counting_ops, .name = (char *)"BOOT", .size = d->size, .fd = -1 },
+		              .under = d };
+	AUTO_ERR struct err e = { 0 };
+	struct content found = { 0 };
+	struct scene s;
+
+	c.d.sector_size = 512;
+	names_make(&s, d);
+	CHECK_OK(content_check(&c.d, &s.manifest, NULL, &found, &e), &e);
+	CHECK_U64(found.n, 0);
+	CHECK_U64(found.files, 3);
+	CHECK_U64(found.bytes, 2 * BIG + 5);
+	CHECK(c.bytes >= BIG && c.bytes < BIG + MIB);
+	content_free(&found);
+
+	CHECK_OK(device_write(d, s.big_at, "x", 1, &e), &e); /* is wrong under both */
+	CHECK_OK(content_check(&c.d, &s.manifest, NULL, &found, &e), &e);
+	CHECK_U64(found.n, 2);
+	CHECK_STR(found.fault[0].sentence, "/a: is not what was written: its SHA-256 differs");
+	CHECK_STR(found.fault[1].sentence, "/c: is not what was written: its SHA-256 differs");
+	content_free(&found);
+
+	s.manifest.file[2].size--; /* each is compared with what is said of itself */
+	CHECK_OK(content_check(&c.d, &s.manifest, NULL, &found, &e), &e);
+	CHECK_U64(found.n, 2);
+	CHECK_STR(found.fault[1].sentence, "/c: has 3146505 bytes instead of 3146504");
+	content_free(&found);
+	volume_files_free(&s.files);
+	manifest_free(&s.manifest);
+	free(s.big);
+}
+
+/* What cannot be read is told of each name. */
+TEST(a_bad_block_under_two_names)
+{
+	AUTO_DEVICE struct device *d = device_new_memory("BOOT", 32 * MIB, 4096), *bad = NULL;
+	AUTO_ERR struct err e = { 0 };
+	struct content found = { 0 };
+	struct scene s;
+
+	names_make(&s, d);
+	bad = new_spoilt(d, s.big_at, s.big_at + 512, false);
+	CHECK_OK(content_check(bad, &s.manifest, NULL, &found, &e), &e);
+	CHECK_U64(found.n, 2);
+	CHECK(found.n == 2 && strstr(found.fault[0].sentence, "/a: cannot be read at byte 0"));
+	CHECK(found.n == 2 && strstr(found.fault[1].sentence, "/c: cannot be read at byte 0"));
+	content_free(&found);
+	volume_files_free(&s.files);
+	manifest_free(&s.manifest);
+	free(s.big);
 }
 
 /* Many files of many sizes, in one go: each digest is that of its own bytes. */

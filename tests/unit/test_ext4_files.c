@@ -88,6 +88,119 @@ static u64 first_block(const char *image, const char *path)
 	return strtoull(sandbox_said(), NULL, 10);
 }
 
+/* ---- one file of several names */
+
+static void check_pattern_at(const char *image, const struct volume_file *f, const struct pattern *p)
+{
+	struct volume_file again = { .path = f->path, .hash = sha256_new() };
+	AUTO_FREE u8 *bytes = xcalloc(1, p->size);
+
+	pattern_fill(p->key, 0, bytes, p->size);
+	sha256_add(again.hash, bytes, p->size);
+	check_pattern(image, &again, p);
+}
+
+/* The kernel finds one inode, and counts its blocks once. */
+static void check_mounted(const char *image)
+{
+	AUTO_FREE char *dir = sandbox_path("mnt");
+
+	if (geteuid() != 0 || sandbox_run("mkdir -p %s && mount -t tmpfs none %s && umount %s", dir, dir, dir) != 0)
+		return;
+	CHECK_U64(sandbox_run("for i in $(seq 50); do mount -o ro,loop,offset=%llu %s %s && break; sleep 0.2; done; "
+	                      "cd %s && stat -c %%h live/vmlinuz boot/a/vmlinuz live/vmlinuz-6 other | tr '\\n' ' ' && "
+	                      "stat -c %%i live/vmlinuz boot/a/vmlinuz live/vmlinuz-6 | sort -u | wc -l && "
+	                      "cmp live/vmlinuz boot/a/vmlinuz; r=$?; cd / && umount %s; exit $r",
+	                      (unsigned long long)START, image, dir, dir, dir),
+	          0);
+	CHECK_SAID("3 3 3 1 1\n");
+}
+
+TEST(a_file_of_several_names_is_written_once)
+{
+	struct ext4_options o = loader_options(64 * MIB);
+	AUTO_FREE char *path = sandbox_path("same.img");
+	struct pattern p = { 1, 1300017, 0 }, other = { 2, 1300017, 0 };
+	u64 left[2], sizes[2];
+
+	for (int same = 0; same < 2; same++) {
+		struct volume_files v = { 0 };
+		AUTO_MADE struct made m = { 0 };
+
+		add_pattern(&v, "/live/vmlinuz", &p);
+		volume_add(&v, "/boot/a/vmlinuz", p.size, v.file[0].input, 1600000000)->same_as = same;
+		volume_add_dir(&v, "/empty", 0755, 1600000000);
+		add_pattern(&v, "/other", &other);
+		volume_add(&v, "/live/vmlinuz-6", p.size, v.file[0].input, 1600000000)->same_as = same;
+		sizes[same] = ext4_size_for(&v, 20 * MIB, true);
+		m = make(&o, &v);
+		left[same] = ext4_free_bytes(m.x);
+		if (same) {
+			CHECK(v.file[0].device_off && v.file[0].device_off == v.file[1].device_off);
+			CHECK_U64(v.file[4].device_off, v.file[0].device_off);
+			write_made(&m, &o, path);
+			fsck(path);
+			check_pattern(path, &v.file[0], &p);
+			check_pattern(path, &v.file[3], &other);
+			check_pattern_at(path, &v.file[1], &p);
+			check_pattern_at(path, &v.file[4], &p);
+			check_stat(path, "/boot/a/vmlinuz", "Links: 3 ");
+			check_stat(path, "/other", "Links: 1 ");
+			check_mounted(path);
+		}
+		sha256_free(v.file[0].hash);
+		sha256_free(v.file[3].hash);
+		volume_files_free(&v);
+	}
+	CHECK_U64(left[1] - left[0], 2 * div_round_up(1300017, 4096) * 4096);
+	CHECK(sizes[1] < sizes[0]);
+}
+
+TEST(names_that_cannot_be)
+{
+	struct ext4_options o = loader_options(64 * MIB);
+	static const struct {
+		size_t file;
+		u32 same_as;
+	} bad[] = { { 0, 1 }, { 1, 2 }, { 1, 3 }, { 1, 99 }, { 2, 1 }, { 3, 3 }, { 4, 1 }, { 5, 4 } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		struct volume_files v = { 0 };
+
+		for (size_t k = 0; k < 6; k++) {
+			const char *name[] = { "/a", "/b", "/dir", "/c", "/other-size", "/d" };
+
+			if (k == 2)
+				volume_add_dir(&v, name[k], 0755, 1);
+			else
+				volume_add(&v, name[k], k == 4 ? 3 : 4, input_memory("text"), 1);
+		}
+		v.file[3].same_as = 1;
+		v.file[bad[i].file].same_as = bad[i].same_as;
+		CHECK_NOT_MADE(o, v, -EINVAL, "cannot be another name of a file");
+		volume_files_free(&v);
+	}
+}
+
+TEST(an_inode_has_65000_names)
+{
+	struct ext4_options o = loader_options(64 * MIB);
+	AUTO_FREE char *path = sandbox_path("names.img");
+	struct volume_files v = { 0 };
+	char name[32];
+
+	for (int i = 0; i < VOLUME_NAMES_MAX; i++) {
+		snprintf(name, sizeof(name), "/%d/%d", i / 1000, i);
+		volume_add(&v, name, 4, input_memory("text"), 1)->same_as = i > 0;
+	}
+	write_image(&o, &v, path);
+	fsck(path);
+	check_stat(path, "/64/64999", "Links: 65000 ");
+	volume_add(&v, "/last", 4, input_memory("text"), 1)->same_as = 1;
+	CHECK_NOT_MADE(o, v, -EMLINK, "/0/0: has more than 65000 names");
+	volume_files_free(&v);
+}
+
 /* ---- the profile */
 
 TEST(loader_profile)

@@ -144,6 +144,36 @@ static void set_links(struct scene *s)
 	change_put(&s->change, "/z-2", 7001, 2, true);
 }
 
+/* Files of several names, all of the system's: they get new bytes, and more names or fewer. One is the user's too. */
+static void set_twins(struct scene *s)
+{
+	struct change *c = &s->change;
+
+	s->name = "twins";
+	s->size = 16 * MIB;
+	old_system(s);
+	shelf_put_same(&s->before, "/slot-b/live/vmlinuz-6", "/slot-b/live/vmlinuz");
+	shelf_put_same(&s->before, "/slot-b/boot/vmlinuz", "/slot-b/live/vmlinuz");
+	shelf_put(&s->before, "/slot-b/live/initrd", 9000, 1);
+	shelf_put_same(&s->before, "/slot-b/live/initrd-6", "/slot-b/live/initrd");
+	shelf_put(&s->before, "/slot-b/shared", 5000, 1);
+	shelf_put_same(&s->before, "/mine", "/slot-b/shared");
+
+	change_put(c, "/slot-b/live/vmlinuz", 6000, 2, false);
+	change_put_same(c, "/slot-b/live/vmlinuz-6", "/slot-b/live/vmlinuz");
+	change_put_same(c, "/slot-b/boot/vmlinuz", "/slot-b/live/vmlinuz");
+	change_put_same(c, "/slot-b/new/vmlinuz", "/slot-b/live/vmlinuz");
+	change_put(c, "/slot-b/live/initrd", 9000, 2, false);
+	c->put[c->n_put - 1].is_left = true;
+	change_remove(c, "/slot-b/live/initrd-6");
+	change_put(c, "/slot-b/shared", 5000, 2, false);
+	c->put[c->n_put - 1].is_left = true;
+	change_put(c, "/slot-b/live/filesystem.squashfs", 20000, 2, false);
+	change_put_same(c, "/slot-b/only-old", "/slot-b/live/filesystem.squashfs");
+	change_put(c, "/slot-b/casper/one", 7000, 2, false);
+	change_put_same(c, "/slot-b/two", "/slot-b/casper/one");
+}
+
 /* What the stick held before it was made: where nobody wrote yet there is a bitmap of old, and inodes of old. */
 static void soil_groups(struct scene *s)
 {
@@ -264,6 +294,11 @@ TEST(a_volume_without_a_free_block)
 TEST(files_with_several_names)
 {
 	enumerate(set_links, 61, 7);
+}
+
+TEST(files_that_are_written_once)
+{
+	enumerate(set_twins, 61, 7);
 }
 
 TEST(groups_that_nobody_has_used_yet)

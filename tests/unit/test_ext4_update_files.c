@@ -49,7 +49,7 @@ TEST(links_specials_and_attributes)
 	fsck(s.path);
 }
 
-/* A file of several names loses one of them, but is never written through one. */
+/* A file of several names loses one of them: what is written there is a new file. In one write it is not replaced. */
 TEST(files_with_several_names)
 {
 	AUTO_STICK struct stick s = { 0 };
@@ -60,21 +60,22 @@ TEST(files_with_several_names)
 	shelf_put(&s.shelf, "/one", 5000, 1);
 	make_stick(&s, SIZE);
 	by_debugfs(&s, "link /one /two\nlink /one /live/three\nsif /one links_count 3\n");
-	for (int replace = 0; replace < 2; replace++) {
+	change_put(&c, "/one", 5000, 2, true);
+	CHECK_FAILS(try(&s, &c, &e), &e, "/one: has other names (hard links)");
+	change_remove(&c, "/two");
+	CHECK_FAILS(try(&s, &c, &e), &e, "/one: has other names (hard links)");
+	for (u64 size = 5000; size <= 5001; size++) {
 		c = (struct change){ 0 };
-		change_put(&c, "/one", 5000, 2, replace);
-		CHECK_FAILS(try(&s, &c, &e), &e, "/one: has other names (hard links)");
-		change_remove(&c, "/two");
-		CHECK_FAILS(try(&s, &c, &e), &e, "/one: has other names (hard links)");
+		change_put(&c, "/one", size, (u32)size, false);
+		CHECK_OK(change_run(&c, &s.flat.d, START, s.size, &e), &e);
+		save(s.path, s.mem, START + s.size);
+		fsck(s.path);
+		check_bytes(&s, "/one", &c.put[0]);
+		check_bytes(&s, "/two", shelf_find(&s.shelf, "/one"));
+		check_bytes(&s, "/live/three", shelf_find(&s.shelf, "/one"));
+		check_stat(s.path, "/two", "Links: 2");
+		check_stat(s.path, "/one", "Links: 1");
 	}
-	c = (struct change){ 0 };
-	change_put(&c, "/one", 5001, 2, false); /* is a new file */
-	CHECK_OK(change_run(&c, &s.flat.d, START, s.size, &e), &e);
-	save(s.path, s.mem, START + s.size);
-	fsck(s.path);
-	check_bytes(&s, "/one", &c.put[0]);
-	check_bytes(&s, "/two", shelf_find(&s.shelf, "/one"));
-	check_stat(s.path, "/two", "Links: 2");
 	c = (struct change){ 0 };
 	change_remove(&c, "/live/three");
 	change_put(&c, "/two", 6000, 3, true);
@@ -83,6 +84,105 @@ TEST(files_with_several_names)
 	fsck(s.path);
 	check_bytes(&s, "/two", &c.put[0]);
 	check_stat(s.path, "/two", "Links: 1");
+}
+
+static u64 free_bytes(struct stick *s)
+{
+	AUTO_UPDATER struct updater *u = NULL;
+	AUTO_ERR struct err e = { 0 };
+
+	return CHECK_OK(ext4_update_open(&s->flat.d, START, s->size, &u, &e), &e) ? u->numbers.free_before : 0;
+}
+
+static void check_names(struct stick *s, const char *path, u32 n, int line)
+{
+	char words[32];
+
+	snprintf(words, sizeof(words), "Links: %u ", n);
+	CHECK_U64(sandbox_run("debugfs -R 'stat %s' '%s" OFFSET "' 2>/dev/null | tr -s ' '", path, s->path), 0);
+	check_said(line, words);
+}
+
+#define CHECK_NAMES(s, path, n) check_names(s, path, n, __LINE__)
+
+/* An update makes names of one file, gives it more, keeps them when it writes in place, and takes them away. */
+TEST(files_that_are_written_once)
+{
+	AUTO_STICK struct stick s = { 0 };
+	struct change c = { 0 };
+	u64 before;
+
+	usual_files(&s.shelf);
+	make_stick(&s, SIZE);
+	before = free_bytes(&s);
+	change_put(&c, "/b/vmlinuz", 100000, 2, false);
+	change_put_same(&c, "/b/vmlinuz-6", "/b/vmlinuz");
+	change_put_same(&c, "/b/boot/vmlinuz", "/b/vmlinuz");
+	APPLY(&s, &c);
+	CHECK_NAMES(&s, "/b/vmlinuz", 3);
+	CHECK_U64(before - free_bytes(&s), 25 * 4096 + 2 * 4096); /* and two directories */
+
+	for (u32 version = 3; version < 5; version++) { /* all of its names: in place, with one more */
+		c = (struct change){ 0 };
+		change_put(&c, "/b/vmlinuz-6", 100000, version, false);
+		change_put_same(&c, "/b/boot/vmlinuz", "/b/vmlinuz-6");
+		change_put_same(&c, "/b/vmlinuz", "/b/vmlinuz-6");
+		change_put_same(&c, "/b/vmlinuz-7", "/b/vmlinuz-6");
+		APPLY(&s, &c);
+		CHECK_NAMES(&s, "/b/vmlinuz", 4);
+		CHECK_U64(before - free_bytes(&s), 25 * 4096 + 2 * 4096);
+	}
+
+	c = (struct change){ 0 }; /* two files of what was one; a name of one leads to another */
+	change_put(&c, "/b/vmlinuz", 100000, 6, false);
+	change_put(&c, "/b/vmlinuz-6", 100000, 7, false);
+	change_put_same(&c, "/b/boot/vmlinuz", "/b/vmlinuz");
+	change_put_same(&c, "/b/vmlinuz-7", "/b/vmlinuz-6");
+	APPLY(&s, &c);
+	CHECK_NAMES(&s, "/b/boot/vmlinuz", 2);
+	CHECK_NAMES(&s, "/b/vmlinuz-7", 2);
+	CHECK_U64(before - free_bytes(&s), 2 * 25 * 4096 + 2 * 4096);
+	change_put(&c, "/b/vmlinuz-8", 100000, 7, false);
+	c.put[3].same_as = 1;
+	snprintf(c.put[3].from, sizeof(c.put[3].from), "/b/vmlinuz");
+	c.put[3].version = 6;
+	APPLY(&s, &c);
+	CHECK_NAMES(&s, "/b/vmlinuz", 3);
+	CHECK_NAMES(&s, "/b/vmlinuz-6", 1);
+
+	c = (struct change){ 0 };
+	change_remove(&c, "/b/vmlinuz");
+	change_remove(&c, "/b/vmlinuz-6");
+	change_remove(&c, "/b/vmlinuz-8");
+	change_remove(&c, "/b/boot/vmlinuz");
+	APPLY(&s, &c);
+	CHECK_NAMES(&s, "/b/vmlinuz-7", 1);
+	CHECK_U64(before - free_bytes(&s), 25 * 4096 + 4096);
+	c = (struct change){ 0 };
+	change_remove(&c, "/b/vmlinuz-7");
+	APPLY(&s, &c);
+	CHECK_U64(free_bytes(&s), before);
+}
+
+TEST(names_that_cannot_be)
+{
+	AUTO_STICK struct stick s = { 0 };
+	struct change c = { 0 };
+	AUTO_ERR struct err e = { 0 };
+
+	usual_files(&s.shelf);
+	make_stick(&s, SIZE);
+	change_put(&c, "/one", 5000, 2, false);
+	change_put_same(&c, "/two", "/one");
+	change_put_same(&c, "/live", "/one");
+	CHECK_FAILS(try(&s, &c, &e), &e, "/live: is a directory on the volume");
+	snprintf(c.put[2].path, sizeof(c.put[2].path), "/one");
+	CHECK_FAILS(try(&s, &c, &e), &e, "/one: is there twice");
+	snprintf(c.put[2].path, sizeof(c.put[2].path), "/three");
+	c.put[2].same_as = 2;
+	CHECK_FAILS(try(&s, &c, &e), &e, "/three: cannot be another name of a file");
+	c.put[2].same_as = 0;
+	APPLY(&s, &c);
 }
 
 /* The kernel makes an index of hashes, files with holes and in pieces, and a block of attributes that files share. */
