@@ -328,10 +328,12 @@ static int probe_again(struct create_job *j, struct err *e)
 static int write_pass(struct create_job *j, struct err *e)
 {
 	struct progress *p = j->request->progress;
+	int r;
 
 	j->state = STICK_ERASED;
 	progress_begin(p, "write", writelist_bytes(j->build.pass));
-	return writelist_run(j->build.pass, j->device, p, e);
+	r = writelist_share(j->build.pass, j->device, e);
+	return r < 0 ? r : writelist_run(j->build.pass, j->device, p, e);
 }
 
 static int check_source_same(struct create_job *j, struct err *e)

@@ -138,8 +138,8 @@ static const int allowed[] = {
 };
 
 /* Whether something is a terminal, and what a device is; and what a descriptor for writing may do by them as well. */
-static const u32 allowed_ioctls[] = { TCGETS,     TIOCGWINSZ, BLKGETSIZE64, BLKSSZGET, BLKROGET,
-	                              BLKPBSZGET, BLKIOMIN,   BLKIOOPT,     BLKDISCARD };
+static const u32 allowed_ioctls[] = { TCGETS,     TIOCGWINSZ, BLKGETSIZE64, BLKSSZGET,  BLKROGET,
+	                              BLKPBSZGET, BLKIOMIN,   BLKIOOPT,     BLKDISCARD, FICLONERANGE };
 
 /* What LeakSanitizer does at exit: its tracer is a clone that stops all threads, and reads /proc and our memory. */
 static const int allowed_sanitizer[] = { SCMP_SYS(ptrace),     SCMP_SYS(clone),      SCMP_SYS(prctl),

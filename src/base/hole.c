@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <sys/stat.h>
 
+#define STEPS_MAX 1000 /* small holes in a row */
+
 static bool is_inside(int fd, u64 off, u64 len)
 {
 	struct stat st;
@@ -29,12 +31,15 @@ u64 hole_look(int fd, u64 off, u64 len, bool *ret_hole)
 	*ret_hole = false;
 	if (len < HOLE_MIN || !is_inside(fd, off, len))
 		return len;
-	while (end - at >= HOLE_MIN) {
+	for (int i = 0; end - at >= HOLE_MIN; i++) {
 		i64 data = next_data(fd, at, end);
 		off_t hole;
 
 		if (data < (i64)at)
 			break;
+		/* The rest is told by the next call: between two the caller looks whether it was interrupted. */
+		if (i == STEPS_MAX)
+			return at - off;
 		if ((u64)data - at >= HOLE_MIN) {
 			*ret_hole = at == off;
 			return at == off ? (u64)data - off : at - off;

@@ -63,6 +63,23 @@ int device_discard(struct device *d, u64 off, u64 len)
 	return off <= d->size && len <= d->size - off ? d->ops->discard(d, off, len) : -ERANGE;
 }
 
+u32 device_share_grain(const struct device *d)
+{
+	return d->ops->share_grain && !d->is_block ? d->ops->share_grain(d) : 0;
+}
+
+int device_share(struct device *d, u64 off, int fd, u64 fd_off, u64 len)
+{
+	if (device_share_grain(d) == 0)
+		return -EOPNOTSUPP;
+	return off <= d->size && len <= d->size - off ? d->ops->share(d, off, fd, fd_off, len) : -ERANGE;
+}
+
+struct input device_own_input(struct device *d)
+{
+	return (struct input){ .read = d->ops->read_own, .place = d->ops->place_own, .ctx = d };
+}
+
 void device_free(struct device *d)
 {
 	if (!d)

@@ -25,6 +25,11 @@ struct device_ops {
 	bool (*make_hole)(struct device *d, u64 off, u64 len);
 	/* See device_discard(). NULL: -EOPNOTSUPP. */
 	int (*discard)(struct device *d, u64 off, u64 len);
+	/* See device_share(); NULL, all four: never. */
+	u32 (*share_grain)(const struct device *d);
+	int (*share)(struct device *d, u64 off, int fd, u64 fd_off, u64 len);
+	int (*read_own)(void *d, u64 off, void *buf, size_t len, struct err *e);
+	int (*place_own)(void *d, u64 off, struct input_place *ret);
 	void (*free)(struct device *d);
 };
 
@@ -117,6 +122,19 @@ bool device_has_holes(const struct device *d);
  * mostly -EOPNOTSUPP: it cannot, and nothing has changed; or it failed on the way.
  */
 MUST_CHECK int device_discard(struct device *d, u64 off, u64 len);
+
+/*
+ * A plain file and another one, open for reading, may have blocks in common (FICLONERANGE, ioctl_ficlonerange(2)): in
+ * multiples of the grain, a power of two; 0: never. What is in the other file reads so here when this returns 0, and no
+ * longer depends on that file. -errno: nothing is known of the range. -EOPNOTSUPP, -EXDEV and -ENOTTY are for all time.
+ */
+u32 device_share_grain(const struct device *d);
+MUST_CHECK int device_share(struct device *d, u64 off, int fd, u64 fd_off, u64 len);
+/*
+ * What has been shared, as an input that may be read by another thread while other places are written; offsets are
+ * those of the device.
+ */
+struct input device_own_input(struct device *d);
 
 void device_free(struct device *d);
 

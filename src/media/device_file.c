@@ -6,6 +6,7 @@
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <time.h>
 
 #include "src/base/hole.h"
@@ -240,6 +241,41 @@ static int file_discard(struct device *d, u64 off, u64 len)
 	return ioctl(d->fd, BLKDISCARD, range) < 0 ? -errno : 0;
 }
 
+/* All that can share have blocks of 4 KiB at least on the machines that there are. */
+static u32 file_share_grain(const struct device *d)
+{
+	struct statfs fs;
+	u64 block = fstatfs(d->fd, &fs) == 0 && fs.f_bsize > 0 ? (u64)fs.f_bsize : 0;
+
+	if (block > MIB || block & (block - 1))
+		return 0;
+	return block ? (u32)MAX(block, FILE_ALIGN) : 0;
+}
+
+static int file_share(struct device *d, u64 off, int fd, u64 fd_off, u64 len)
+{
+	struct file_clone_range range = { fd, fd_off, len, off };
+
+	return ioctl(d->fd, FICLONERANGE, &range) < 0 ? -errno : 0;
+}
+
+/* Nothing of the device but its descriptor is used, for others use the rest at the same time. */
+static int file_read_own(void *ctx, u64 off, void *buf, size_t len, struct err *e)
+{
+	const struct device *d = ctx;
+	int r = read_all(d->fd, off, buf, len, len);
+
+	return r < 0 ? fail(e, r, "%s: read at byte %llu: %s", d->name, (unsigned long long)off, strerror(-r)) : 0;
+}
+
+static int file_place_own(void *ctx, u64 off, struct input_place *ret)
+{
+	const struct device *d = ctx;
+
+	*ret = (struct input_place){ fcntl(d->fd, F_DUPFD_CLOEXEC, 0), off, d->size - off };
+	return ret->fd < 0 ? -errno : 0;
+}
+
 static void file_free(struct device *d)
 {
 	struct file_device *f = (struct file_device *)d;
@@ -258,6 +294,10 @@ static const struct device_ops file_ops = {
 	.flush = file_flush,
 	.make_hole = file_make_hole,
 	.discard = file_discard,
+	.share_grain = file_share_grain,
+	.share = file_share,
+	.read_own = file_read_own,
+	.place_own = file_place_own,
 	.free = file_free,
 };
 

@@ -62,9 +62,16 @@ size_t writelist_stretches(const struct writelist *w);
 u64 writelist_holes(const struct writelist *w);
 
 /*
+ * Has the file system share blocks of the inputs' files with the file that is `d`, where both can; what is compared is
+ * not shared. Writes nothing else, and what cannot be shared is written when the list is run. Between
+ * writelist_finish() and writelist_run(), on the same device; then the list holds the device, too. -EINTR.
+ */
+MUST_CHECK int writelist_share(struct writelist *w, struct device *d, struct err *e);
+
+/*
  * Writes the list, then flushes; once, because the hashes go with it. Inputs and hashes are used by threads of its own
- * until this returns, and must share nothing with `d`. Zeros are left out where the device can have a hole instead, in
- * pieces of HOLE_MIN (hole.h).
+ * until this returns, and must share nothing with `d` (but what it has in common with the inputs' files). Zeros are
+ * left out where the device can have a hole instead, in pieces of HOLE_MIN (hole.h).
  *
  * Before anything is written: -EINVAL when a stretch, or what is compared in it, does not begin and end at a sector of
  * the device, -ERANGE when it does not fit. What is to be compared and cannot be read is written. -EINTR when
@@ -77,7 +84,8 @@ MUST_CHECK int writelist_run(struct writelist *w, struct device *d, struct progr
 bool writelist_touches(const struct writelist *w, u64 off, u64 len);
 
 struct writelist_counts {
-	u64 written, spared; /* bytes; spared: the device had them already, or zeros are a hole of its file now */
+	/* Bytes. Spared: the device had them already, or zeros are a hole of its file now. */
+	u64 written, spared, shared;
 };
 
 /* What the last run did, also one that failed. */

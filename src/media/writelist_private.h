@@ -13,6 +13,7 @@ struct segment {
 	struct sha256 *hash; /* of the content */
 	bool owned;          /* the memory that `in` is */
 	bool compare;
+	bool shared; /* it is there already; `in` reads it from the device */
 };
 
 struct writelist {

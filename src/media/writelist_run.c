@@ -19,7 +19,7 @@ struct chunk {
 	const u8 *data; /* `mem`, or zeros that all chunks share */
 	u64 off;
 	size_t len;
-	bool compare;
+	bool compare, shared;
 };
 
 /*
@@ -72,7 +72,7 @@ static int check_against(const struct writelist *w, const struct device *d, stru
 
 	for (size_t i = 0; i <= w->n; i++) {
 		const struct segment *s = i < w->n ? &w->segments[i] : NULL;
-		bool border = i == 0 || !s || s->off > end || s->compare != s[-1].compare;
+		bool border = i == 0 || !s || s->off > end || s->compare != s[-1].compare || s->shared != s[-1].shared;
 
 		if (border && (end % d->sector_size || (s && s->off % d->sector_size)))
 			return fail(e, -EINVAL, "layout: a stretch starts or ends at byte %llu, inside a sector of %s",
@@ -192,7 +192,7 @@ static int read_segment(struct cursor *c, struct chunk *k, size_t max, struct er
 
 /*
  * Fills the next chunk: up to the next multiple of CHUNK on the device, up to a gap, or up to where it changes whether
- * to compare. Length 0: that was all.
+ * to compare, or whether it is shared. Length 0: that was all.
  */
 static int read_chunk(struct cursor *c, struct chunk *k, struct err *e)
 {
@@ -205,8 +205,9 @@ static int read_chunk(struct cursor *c, struct chunk *k, struct err *e)
 		if (k->len == 0) {
 			k->off = s->off + c->at;
 			k->compare = s->compare;
+			k->shared = s->shared;
 		} else if (k->off + k->len != s->off + c->at || (k->off + k->len) % CHUNK == 0 ||
-		           k->compare != s->compare) {
+		           k->compare != s->compare || k->shared != s->shared) {
 			break;
 		}
 		/* Looked at here too: a chunk may be many small files of a slow source, and the writer waits for it. */
@@ -348,6 +349,10 @@ static int write_chunk(struct pipeline *p, struct device *d, const struct chunk 
 	u64 before = p->counts.written;
 	int r;
 
+	if (k->shared) {
+		p->counts.shared += k->len;
+		return 0;
+	}
 	/* What cannot be read is written: that often makes a medium replace a bad sector. */
 	if (k->compare && device_read(d, k->off, p->old, k->len, &unreadable) == 0)
 		r = write_differing(p, d, k, e);

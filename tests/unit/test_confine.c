@@ -12,6 +12,7 @@
 #include <sched.h>
 #include <seccomp.h>
 #include <signal.h>
+#include <linux/fs.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
@@ -375,6 +376,8 @@ static void *add_one(void *n)
 static void work_when_closed(struct scene *s)
 {
 	int source = open_read(s->source), target = open(s->target, O_RDWR), n = 0;
+	struct file_clone_range clone = { source, 0, 0, 0 };
+	u64 discard[2] = { 0, 4096 };
 	char text[4];
 	struct stat st;
 	pthread_t thread;
@@ -389,6 +392,11 @@ static void work_when_closed(struct scene *s)
 	WORKS(sync_file_range(target, 0, 4, SYNC_FILE_RANGE_WRITE) == 0);
 	WORKS(posix_fadvise(target, 0, 0, POSIX_FADV_DONTNEED) == 0);
 	WORKS(fstat(source, &st) == 0 && st.st_size == 4);
+	/* Not every file system can, so that the kernel is asked is all that matters. */
+	WORKS(lseek(source, 0, SEEK_DATA) == 0 || errno != ENOSYS);
+	WORKS(fallocate(target, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 4) == 0 || errno != ENOSYS);
+	WORKS(ioctl(target, FICLONERANGE, &clone) == 0 || errno != ENOSYS);
+	WORKS(ioctl(target, BLKDISCARD, discard) < 0 && errno == ENOTTY);
 	page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	WORKS(page != MAP_FAILED);
 	WORKS(munmap(page, 4096) == 0);
@@ -432,6 +440,9 @@ static void denied_when_closed(struct scene *s)
 	DENIED(mount("none", s->dir, "tmpfs", 0, NULL), ENOSYS);
 	DENIED(ioctl(0, TIOCSTI, "x"), ENOSYS);
 	DENIED(ioctl(0, 0x1234, "x"), ENOSYS);
+	DENIED(fallocate(1, 0, 0, 4096), ENOSYS);
+	DENIED(fallocate(1, FALLOC_FL_PUNCH_HOLE, 0, 4096), ENOSYS);
+	DENIED(fallocate(1, FALLOC_FL_COLLAPSE_RANGE, 0, 4096), ENOSYS);
 	expect(mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED, __LINE__,
 	       "memory with code", "is not denied");
 }

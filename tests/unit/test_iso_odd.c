@@ -65,6 +65,19 @@ TEST(devices_are_left_out)
 		CHECK_STR(s->warnings[0], "1 devices, pipes or sockets in it are left out");
 }
 
+static void check_place(const struct input *in, u64 at, u64 off, u64 len)
+{
+	struct input_place place;
+
+	if (input_place(in, at, &place) < 0) {
+		test_fail(__FILE__, __LINE__, "byte %llu has no place", (unsigned long long)at);
+		return;
+	}
+	CHECK_U64(place.off, off);
+	CHECK_U64(place.len, len);
+	close(place.fd);
+}
+
 /* A file of 4 GiB and more is recorded in sections. xorriso is the judge of the size. */
 TEST(sections)
 {
@@ -73,6 +86,7 @@ TEST(sections)
 	AUTO_ERR struct err e = { 0 };
 	u32 first = 0xfffff800;
 	const struct node *n;
+	struct input_place place;
 	u8 got[4];
 
 	add(&m, "BIG.BIN;1", 9, 40, first, 0x80, NULL);
@@ -96,6 +110,11 @@ TEST(sections)
 		CHECK(memcmp(got, "abcd", 4) == 0);
 		CHECK_OK(input_read(&in, BLOCK + 1, got, 1, &e), &e);
 		CHECK(got[0] == 'd');
+		check_place(&in, 0, FREE * BLOCK, BLOCK);
+		check_place(&in, BLOCK - 2, FREE * BLOCK + BLOCK - 2, 2);
+		check_place(&in, BLOCK, (FREE + 2) * BLOCK, 2);
+		check_place(&in, BLOCK + 1, (FREE + 2) * BLOCK + 1, 1);
+		CHECK(input_place(&in, BLOCK + 2, &place) < 0);
 	}
 	if (sandbox_run("command -v xorriso") == 0) {
 		path = sandbox_path("hand.iso");

@@ -62,6 +62,21 @@ static void lines_free(struct lines *l)
 	free(l->line);
 }
 
+/* What was read lies where the input says. */
+static void check_place(const struct input *in, u64 off, const u8 *want, size_t len)
+{
+	AUTO_FREE u8 *is = xcalloc(MIB, 1);
+	struct input_place place;
+
+	if (input_place(in, off, &place) < 0) {
+		test_fail(__FILE__, __LINE__, "byte %llu has no place", (unsigned long long)off);
+		return;
+	}
+	len = (size_t)MIN(len, place.len);
+	CHECK(len > 0 && pread(place.fd, is, len, (off_t)place.off) == (ssize_t)len && memcmp(is, want, len) == 0);
+	close(place.fd);
+}
+
 static void hash_node(const struct node *n, char ret_hex[SHA256_HEX_SIZE])
 {
 	AUTO_ERR struct err e = { 0 };
@@ -76,6 +91,7 @@ static void hash_node(const struct node *n, char ret_hex[SHA256_HEX_SIZE])
 		if (!CHECK_OK(input_read(&in, off, piece, len, &e), &e))
 			break;
 		sha256_add(h, piece, len);
+		check_place(&in, off, piece, len);
 	}
 	sha256_end(h, digest);
 	sha256_hex(digest, ret_hex);

@@ -77,14 +77,25 @@ TEST(holes_of_a_file_are_found)
 	};
 	AUTO_FREE char *path = sparse_file("file", 8 * MIB, (u64[]){ MIB, 4 * MIB, 4 * MIB + 8192, 0 });
 	AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC), none = open("/dev/zero", O_RDONLY | O_CLOEXEC);
+	AUTO_CLOSE int many = -1;
+	AUTO_FREE char *path_of_many = NULL;
+	u64 at[1501] = { 0 };
 	bool hole;
 
 	if (!has_holes())
 		test_skip("$TMPDIR has no holes");
+	/* Data in every third block: not all of it is gone through at once. */
+	for (size_t i = 0; i < 1500; i++)
+		at[i] = 8 * KIB + i * 12 * KIB;
+	path_of_many = sparse_file("many", 18 * MIB, at);
+	many = open(path_of_many, O_RDONLY | O_CLOEXEC);
 	for (size_t i = 0; i < ARRAY_SIZE(row); i++) {
 		CHECK_U64(hole_look(fd, row[i].off, row[i].len, &hole), row[i].alike);
 		CHECK(hole == row[i].hole);
 	}
+	CHECK_U64(hole_look(many, 0, 18 * MIB, &hole), 12000 * KIB);
+	CHECK_U64(hole_look(many, 12000 * KIB, 6432 * KIB, &hole), 6000 * KIB);
+	CHECK(!hole);
 	CHECK_U64(hole_look(none, 0, MIB, &hole), MIB);
 	CHECK(!hole);
 	CHECK_U64(hole_look(-1, 0, MIB, &hole), MIB);
