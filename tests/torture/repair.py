@@ -182,6 +182,7 @@ def tables_differ(e, rng):
 
 def first_table_lost(e, rng):
     """It says that it is bad, and where the systems' largest files are it is."""
+    e.marks()
     e.entry(0, 0, (0,))
     e.entry(1, 0, (0,))
     for path in e.files:
@@ -383,7 +384,7 @@ class Repair(Torture):
         try:
             now = Look(self.load(image))
             Expected(self.load(image))
-        except (Broken, KeyError) as problem:
+        except (Broken, KeyError, SystemExit) as problem:
             return ["%s: %s" % (what, problem)]
         lost = [path for path, digest in self.sound.files.items()
                 if path not in victims and now.files.get(path) != digest]
@@ -408,13 +409,14 @@ class Repair(Torture):
         """Bad states must be found: else nothing was proven."""
         bad, tried = [], 0
         if name == "first-table-lost":
-            # As it lies on the disk: the first sector of the first table first.
+            # The tables as they lie on the disk, the marks last: the first sector of the first table comes first.
             stick, found = self.load(damaged), []
             last = {o: d for writes in epochs for o, d in writes}
-            for offset in sorted(last):
+            table = stick.volume().fat_start
+            for offset in sorted(last, key=lambda o: (o < table, o)):
                 stick.write(offset, last[offset])
                 tried += 1
-                found += self.run_again(stick, "ascending", victims)
+                found += self.run_again(stick, "in the order of the disk", victims)
                 if found:
                     break
             if not found:
