@@ -25,7 +25,7 @@
  *	release    bitmaps, without what was replaced
  *
  * So contents have a name at any moment: e2fsck finds none to put into lost+found, only empty files and directories.
- *And files that go or come may be empty when the power fails, too.
+ * And files that go or come may be empty when the power fails, too.
  *
  * Opening checks most of what e2fsck would (not: names that are there twice, types in entries, copies of the
  * superblock; nor hashes of names, for directories that are changed become linear). What an interrupted update leaves
@@ -33,8 +33,12 @@
  * empty files and directories without a name, counters of names and of shared attributes that are too high. All else is
  * -EUCLEAN; the sentence says what was found, and that e2fsck is to be run.
  *
- * Of update_plan(): -ENOTSUP: a file that is there and shall be changed in place or replaced has other names (hard
- * links), which would be changed with it. What is no file (a symlink) is never replaced in one write: it goes, and a
+ * Hard links. An inode counts at any moment at least as many names as it has: it counts more before a name comes, and
+ * less after one is gone. What loses its last name is freed, nothing else. A file that is there and has names that the
+ * update does not want to be names of it (volume.h, `same_as`) is not changed: its name here goes, as with another size,
+ * and a new file is made; the other names keep the old one. When all of its names are wanted so, it keeps its place.
+ *
+ * Of update_plan(): -ENOTSUP: a file whose `replace` is set has other names, which would be changed with it. What is no file (a symlink) is never replaced in one write: it goes, and a
  * file is made. When ldlinux.sys is replaced, the boot sectors are the caller's to write: in front of the next update,
  * for until then the old blocks are as they were.
  */

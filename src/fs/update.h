@@ -49,6 +49,9 @@ struct volume_update {
 	 * and one that it has not is made. Unless they keep their place, files get room in as few stretches as there
 	 * can be. device_off is set for each: where its bytes lie, if in one stretch; else, and for no bytes, 0.
 	 *
+	 * On ext4 a file may be another name of an earlier one (`same_as`); it comes with that one. What has several
+	 * names on the volume, see ext4_update.h.
+	 *
 	 * Inputs are read in the order in which the files lie on the device, which need not be that of the list.
 	 */
 	struct volume_files put;

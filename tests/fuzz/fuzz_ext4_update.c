@@ -84,6 +84,8 @@ static void make_volume(struct device *d)
 			remove[i / 2] = i % 2 ? remove[i / 2] : name[i];
 			volume_add(&v, name[i], 4096, input_memory(base), 1);
 		}
+		volume_add(&v, "/names/of-5", 4096, input_memory(base), 1)->same_as = 2 + 5 + 1;
+		volume_add(&v, "/names/of-9", 4096, input_memory(base), 1)->same_as = 2 + 9 + 1;
 		must(ext4_plan(&o, &v, &x, &e), &e);
 		left = ext4_free_bytes(x);
 		ext4_emit(x, w);
@@ -218,6 +220,8 @@ static void try_update(struct device *d)
 	volume_add(&w.put, "/a/7", 4096, input_memory(base), 1)->replace = true;
 	volume_add(&w.put, "/a/9", 5000, input_memory(base), 1);
 	volume_add(&w.put, "/new/dir/file", 3 * 4096, input_memory(base), 1);
+	volume_add(&w.put, "/a/11", 5000, input_memory(base), 1)->same_as = 3;
+	volume_add(&w.put, "/new/twin", 3 * 4096, input_memory(base), 1)->same_as = 4;
 	done =
 	    ext4_update_open(d, 0, SIZE, &u, &e) == 0 && update_plan(u, &w, &e) == 0 && update_run(u, d, NULL, &e) == 0;
 	if (done) {

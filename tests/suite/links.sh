@@ -148,6 +148,22 @@ from_stick() {
     one_file t.img /live/vmlinuz /install/vmlinuz
 }
 
+# What lies on DATA, which is always ext4; the kernel that is on a FAT32 BOOT is there by itself.
+on_data() {
+    mkdir -p kit/slax/boot kit/slax/modules
+    head -c 70000 /dev/urandom >kit/slax/boot/vmlinuz && cp kit/slax/boot/vmlinuz kit/slax/kernel-copy
+    head -c 80000 /dev/urandom >kit/slax/boot/initrfs.img
+    head -c 200000 /dev/urandom >kit/slax/01-core.sb && cp kit/slax/01-core.sb kit/slax/modules/02-again.sb
+    printf 'label live\n menu label Live\n kernel /slax/boot/vmlinuz\n initrd /slax/boot/initrfs.img\n append slax.flags=perch\n' \
+        >kit/slax/boot/syslinux.cfg
+    "$LIVESTICK" create --quiet --family linux-live --size 400M kit s.img
+    part s.img 2 >data.img && e2fsck -fn data.img
+    one_file s.img /slax/01-core.sb /slax/modules/02-again.sb
+    one_file s.img /slax/kernel-copy
+    debugfs -R 'rdump / .' data.img 2>/dev/null
+    sed -n 's|^file \([0-9a-f]*\) [0-9]* /|\1  |p' livestick/data.manifest | sha256sum -c --quiet
+}
+
 # Less is written, and the smallest stick is smaller, by what is there twice.
 bytes() {
     local size
@@ -168,5 +184,6 @@ together \
     "files-that-differ differ" \
     "symlinks symlinks" \
     "a-stick-as-source from_stick" \
+    "a-system-on-data on_data" \
     "bytes bytes"
 finish

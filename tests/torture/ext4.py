@@ -67,7 +67,7 @@ class Volume:
                 at += length
 
     def files(self):
-        owner, found, todo = {}, {}, [("", 2)]
+        owner, found, todo, names = {}, {}, [("", 2)], {}
         while todo:
             path, number = todo.pop()
             chain = self.own(owner, path or "/", self.inode(number))
@@ -86,7 +86,12 @@ class Volume:
                 if mode & 0xf000 != 0x8000 or not links:
                     raise Broken("%s leads to no file" % full)
                 size = struct.unpack_from("<I", inode, 4)[0] | struct.unpack_from("<I", inode, 108)[0] << 32
-                chain_of = self.own(owner, full, inode)
+                if inode_number not in names:
+                    names[inode_number] = [links, self.own(owner, full, inode)]
+                left, chain_of = names[inode_number]
+                if not left:
+                    raise Broken("%s: its inode counts fewer names than it has" % full)
+                names[inode_number][0] -= 1
                 if len(chain_of) < -(-size // self.block):
                     raise Broken("%s has %d bytes and %d blocks" % (full, size, len(chain_of)))
                 found[full] = (size, chain_of)

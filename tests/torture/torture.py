@@ -71,6 +71,9 @@ def make_source(path, release):
         ".disk/info": b"release %d\n" % release,
         "doc/a/b/c/deep.txt": b"deep in release %d\n" % release,
         "empty": b"",
+        # on ext4 these are further names of others; of release 3 one is a file of its own, of the same size
+        "live/linux": stuff("kernel %d" % release if release < 3 else "another kernel", 70000),
+        "live/again.img": stuff("initrd %d" % release, 90000 + 5000 * release),
         "isolinux/isolinux.cfg": b"label live\n menu label Live %d\n linux /live/vmlinuz\n initrd /live/initrd.img\n"
                                  b" append boot=live\n" % release,
     }
@@ -375,6 +378,9 @@ class Torture:
         self.what = kind if sector == 512 else "%s-%d" % (kind, sector)
         self.dir = tempfile.mkdtemp(prefix="livestick-torture.", dir=scratch())
         self.failed = False
+        self.mine = dict(MINE)
+        if kind == "ext4":
+            self.mine["/my kernel"] = stuff("kernel 1", 70000)  # a third name of release 1's
         for release in 1, 2, 3:
             make_source(self.path("release-%d" % release), release)
 
@@ -433,6 +439,12 @@ class Torture:
             with open(self.path("mine"), "wb") as f:
                 f.write(data)
             self.put(base, stick.boot, name)
+        if self.kind == "ext4":
+            with open(self.path("script"), "w") as f:
+                f.write('ln /live/vmlinuz "/my kernel"\nsif /live/vmlinuz links_count 3\n')
+            run("debugfs", "-w", "-f", self.path("script"), "%s?offset=%d" % (base, stick.boot))
+            if self.fsck("one.img"):
+                raise SystemExit("one.img: the first stick's names are not three: " + self.fsck("one.img"))
 
     def put(self, image, boot, name):
         if self.kind == "fat32":
@@ -664,22 +676,22 @@ def main():
         to_two = ("upgrade", t.path("release-2"), "STICK", "older-loader")
         to_three = ("upgrade", t.path("release-3"), "STICK")
 
-        e, epochs, before, after = t.enumerate("upgrade", "one.img", to_two, MINE)
+        e, epochs, before, after = t.enumerate("upgrade", "one.img", to_two, t.mine)
         t.n_flushes = len(epochs)
-        t.again("upgrade", e, to_two, before, after, MINE)
-        t.another("upgrade-to-another", e, to_three, MINE)
-        t.without_flush("upgrade", epochs, "one.img", before, after, MINE)
-        t.faults("upgrade", "one.img", to_two, before, after, MINE)
+        t.again("upgrade", e, to_two, before, after, t.mine)
+        t.another("upgrade-to-another", e, to_three, t.mine)
+        t.without_flush("upgrade", epochs, "one.img", before, after, t.mine)
+        t.faults("upgrade", "one.img", to_two, before, after, t.mine)
 
         # Slot a again, in which release 1 is: files that stay, change in part, grow, go.
-        e, epochs, before, after = t.enumerate("second", "upgrade.img", to_three, MINE)
-        t.again("second", e, to_three, before, after, MINE)
-        t.without_flush("second", epochs, "upgrade.img", before, after, MINE)
+        e, epochs, before, after = t.enumerate("second", "upgrade.img", to_three, t.mine)
+        t.again("second", e, to_three, before, after, t.mine)
+        t.without_flush("second", epochs, "upgrade.img", before, after, t.mine)
 
-        t.enumerate("rollback", "second.img", ("rollback", "STICK"), MINE)
+        t.enumerate("rollback", "second.img", ("rollback", "STICK"), t.mine)
 
-        e, epochs, before, after = t.enumerate("in-place", "one.img", (*to_two, "in-place"), MINE, in_place=True)
-        t.again("in-place", e, (*to_two, "in-place"), before, after, MINE, in_place=True)
+        e, epochs, before, after = t.enumerate("in-place", "one.img", (*to_two, "in-place"), t.mine, in_place=True)
+        t.again("in-place", e, (*to_two, "in-place"), before, after, t.mine, in_place=True)
     finally:
         shutil.rmtree(t.dir, ignore_errors=True)
     return 1 if t.failed else 0
