@@ -41,8 +41,8 @@ struct ext4;
 /*
  * Lays the volume out. Files keep the list's order on the medium, each in as few stretches as there can be (the copies
  * of the superblock split them) and without holes; those marked system_file lie in one. A directory that is there
- * already (made as a parent, or "/") only gets mode, time and context. Errors name the file: -EINVAL (sizes, label, a path),
- * -EEXIST (a path twice), -ENOTDIR (a file is also a directory), -ENOSPC. `files` is borrowed until ext4_free();
+ * already (made as a parent, or "/") only gets mode, time and context. Errors name the file: -EINVAL (sizes, label, a
+ * path), -EEXIST (a path twice), -ENOTDIR (a file is also a directory), -ENOSPC. `files` is borrowed until ext4_free();
  * device_off is set in it only when all went well: where the first stretch of the file begins.
  */
 MUST_CHECK int ext4_plan(const struct ext4_options *o, struct volume_files *files, struct ext4 **ret, struct err *e);

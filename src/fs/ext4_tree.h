@@ -14,22 +14,21 @@
 #define EXT4_BLOCK 4096
 
 struct ext4_node {
-	const char *name; /* in the tree's text; not ended by a NUL */
-	u8 name_len;      /* the root's is 0 */
-	bool is_dir;
-	size_t parent;                  /* index; the root's is its own */
-	size_t first, last, next;       /* what a directory holds, by name: indexes, 0 after the last */
-	size_t n_dirs;                  /* directories in it */
+	const char *name;               /* in the path of a file that was listed; not ended by a NUL */
 	const struct volume_file *file; /* NULL: a directory that nobody listed */
+	u32 parent;                     /* index; the root's is its own */
+	u32 first, last, next;          /* what a directory holds, by name: indexes, 0 after the last */
+	u32 n_dirs;                     /* directories in it */
+	u8 name_len;                    /* the root's is 0 */
+	bool is_dir;
 };
 
 /* node[0] is the root; a directory comes before what it holds. */
 struct ext4_tree {
 	struct ext4_node *node;
 	size_t n, cap;
-	size_t *of_file; /* index into node[] for each file of the list */
+	u32 *of_file; /* index into node[] for each file of the list */
 	size_t lost_found;
-	struct buf text;
 };
 
 /* Errors: -EINVAL, -EEXIST, -ENOTDIR of ext4_plan(). `files` must outlive the tree. */
@@ -37,6 +36,8 @@ MUST_CHECK int ext4_tree_make(const struct volume_files *files, struct ext4_tree
 
 /* The inode that a node gets: they are numbered in the order of the tree. */
 ext2_ino_t ext4_tree_inode(size_t node);
+/* The node that has this inode; what is not less than `n`: none has, or the root. */
+size_t ext4_tree_node(ext2_ino_t inode);
 
 /* Blocks of a directory, and what they hold; the checksums at their ends are left to who writes them. */
 u64 ext4_tree_dir_blocks(const struct ext4_tree *t, size_t dir);
