@@ -9,8 +9,8 @@
 #include "src/base/progress.h"
 #include "src/verb.h"
 
-static const struct verb *const verbs[] = { &verb_list,    &verb_inspect,  &verb_create,
-	                                    &verb_upgrade, &verb_rollback, &verb_verify, &verb_boot };
+static const struct verb *const verbs[] = { &verb_list,     &verb_inspect, &verb_create, &verb_upgrade,
+	                                    &verb_rollback, &verb_verify,  &verb_boot };
 
 static int usage(struct err *e)
 {
