@@ -93,12 +93,12 @@ static int clear_unfinished(struct upgrade_job *j, struct err *e)
 /* The new system's manifest, under one of the names that it has in turn. */
 static int put_manifest(struct upgrade_job *j, const char *end, struct err *e)
 {
-	const struct buf *text = manifest_text(&j->plan->slot_manifest);
+	struct manifest *m = &j->plan->slot_manifest;
 	AUTO_FREE char *path = slot_file(j->to, end);
 	struct volume_update u = { 0 };
 	int r;
 
-	volume_add(&u.put, path, text->len, input_memory(text->s), j->plan->time)->replace = true;
+	volume_add(&u.put, path, manifest_size(m), manifest_input(m), j->plan->time)->replace = true;
 	r = upgrade_change(j, &u, NULL, e);
 	volume_files_free(&u.put);
 	return r;

@@ -127,6 +127,6 @@ int upgrade_read_source_through(struct upgrade_job *j, struct err *e)
 		return fail_source(e, r, "%s", j->request->source);
 	for (size_t i = 0; i < sums->n_warnings; i++)
 		buf_addf(&j->warnings, "%s\n", sums->warnings[i]);
-	manifest_text(&j->plan->slot_manifest);
+	manifest_finish(&j->plan->slot_manifest);
 	return 0;
 }

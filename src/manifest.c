@@ -78,13 +78,15 @@ void manifest_add_same(struct manifest *m, const char *path, size_t first)
 	f->hash = m->file[first].hash;
 }
 
-/* The line as it would be in the other slot. */
+/* The line as it would be in the other slot; nothing of our own files. */
 static void add_content(struct sha256 *content, const struct manifest_file *f, const char *hex)
 {
 	static const char slot_b[] = "/slot-b/";
 	const char *path = strncmp(f->path, slot_b, strlen(slot_b)) == 0 ? f->path + strlen(slot_b) - 1 : f->path;
 	AUTO_BUF struct buf line = { 0 };
 
+	if (strncmp(f->path, "/livestick/", 11) == 0)
+		return;
 	buf_addf(&line, "file %s %llu %s\n", hex, (unsigned long long)f->size, path);
 	sha256_add(content, line.s, line.len);
 }
@@ -130,8 +132,7 @@ static void add_file_line(struct text_maker *t, const struct manifest_file *f, s
 
 	sha256_hex(f->hash->digest, hex);
 	buf_addf(out, "file %s %llu %s\n", hex, (unsigned long long)f->size, f->path);
-	if (strncmp(f->path, "/livestick/", 11) != 0)
-		add_content(t->content, f, hex);
+	add_content(t->content, f, hex);
 }
 
 /* Adds the next line; false: there is none left. */
@@ -190,15 +191,28 @@ u64 manifest_size(const struct manifest *m)
 	return size + strlen("content \nend \n") + 2 * digest;
 }
 
-static void end_hashes(struct manifest *m)
+void manifest_finish(struct manifest *m)
 {
 	for (size_t i = 0; i < m->n_files; i++)
 		sha256_finish(m->file[i].hash);
 }
 
+void manifest_content(const struct manifest *m, char ret_hex[SHA256_HEX_SIZE])
+{
+	struct sha256 *content = sha256_new();
+	u8 digest[SHA256_SIZE];
+
+	for (size_t i = 0; i < m->n_files; i++) {
+		sha256_hex(m->file[i].hash->digest, ret_hex);
+		add_content(content, &m->file[i], ret_hex);
+	}
+	sha256_end(content, digest);
+	sha256_hex(digest, ret_hex);
+}
+
 struct buf *manifest_text(struct manifest *m)
 {
-	end_hashes(m);
+	manifest_finish(m);
 	if (!m->text.len)
 		render(m, &m->text);
 	return &m->text;
@@ -225,7 +239,7 @@ static struct manifest_reading *reading_from(struct manifest *m, u64 off)
 {
 	if (m->reading && off >= m->reading->off)
 		return m->reading;
-	end_hashes(m);
+	manifest_finish(m);
 	reading_free(m->reading);
 	m->reading = xcalloc(1, sizeof(*m->reading));
 	start_text(&m->reading->maker, m);
@@ -391,19 +405,21 @@ static int check_end(const char *text, size_t len, size_t *ret_body, struct err 
 int manifest_parse(const char *text, size_t len, struct manifest *ret, struct err *e)
 {
 	struct manifest m = { 0 };
-	AUTO_FREE char *body = NULL;
+	AUTO_BUF struct buf line = { 0 };
+	const char *end, *next;
 	size_t body_len = 0;
-	char *line, *next;
 	int r = check_end(text, len, &body_len, e);
 
 	if (r < 0)
 		return r;
-	body = xstrndup(text, body_len);
-	for (line = body; r == 0 && *line; line = next) {
-		next = line + strcspn(line, "\n");
-		if (*next)
-			*next++ = '\0';
-		r = parse_line(&m, line, e);
+	end = text + body_len;
+	for (const char *p = text; r == 0 && p < end; p = next) {
+		const char *feed = memchr(p, '\n', (size_t)(end - p));
+
+		next = feed ? feed + 1 : end;
+		buf_clear(&line);
+		buf_add(&line, p, (size_t)((feed ? feed : end) - p));
+		r = parse_line(&m, line.s, e);
 	}
 	if (r == 0 && (!m.n_settings || strcmp(m.setting[0].key, first_line) != 0))
 		r = fail(e, -EINVAL, "is no manifest");

@@ -57,6 +57,10 @@ struct sha256 *manifest_add_file(struct manifest *m, const char *path, u64 size)
 /* Another file with the bytes of one that was added: `first` is its index. */
 void manifest_add_same(struct manifest *m, const char *path, size_t first);
 
+/* Ends the digests: all files must have been hashed. */
+void manifest_finish(struct manifest *m);
+/* The digest of what is "content" in the text form, of one that is finished. */
+void manifest_content(const struct manifest *m, char ret_hex[SHA256_HEX_SIZE]);
 /* The text form, borrowed: what manifest_input() gives. All files must have been hashed. */
 struct buf *manifest_text(struct manifest *m);
 /* Whether two that were read are the same text. */

@@ -6,6 +6,7 @@
 
 #include "src/fs/ext4_file.h"
 #include "src/fs/ext4_new.h"
+#include "src/fs/ext4_table.h"
 
 /* The marks of other file systems at this place lie in here; btrfs has the last one, at 64 KiB. */
 #define HEAD (256 * KIB)
@@ -25,9 +26,10 @@ struct ext4 {
 	struct ext4_options o;
 	const struct volume_files *files;
 	struct ext4_tree tree;
-	struct device *memory;   /* all that is no content */
+	struct device *memory;   /* all that is no content, but for the inodes of plain files */
 	struct ext4_runs runs;   /* of the contents, ascending */
-	struct ext4_space space; /* its `fs` is there only while the volume is planned */
+	struct ext4_space space; /* nothing is given out any more once the volume is planned */
+	struct ext4_inodes inodes;
 };
 
 static int check_options(const struct ext4_options *o, struct err *e)
@@ -57,8 +59,8 @@ static errcode_t write_dir_blocks(struct ext4 *x, size_t dir, const struct ext4_
 	ext4_tree_dir_fill(&x->tree, dir, blocks);
 	for (size_t i = 0; i < runs->n; i++)
 		for (u64 k = 0; k < runs->run[i].length && !err; k++, p += EXT4_BLOCK)
-			err =
-			    ext2fs_write_dir_block4(x->space.fs, runs->run[i].block + k, p, 0, x->tree.node[dir].inode);
+			err = ext2fs_write_dir_block4(x->space.fs, runs->run[i].block + k, p, 0,
+			                              ext4_tree_inode(&x->tree, dir));
 	return err;
 }
 
@@ -82,11 +84,11 @@ static errcode_t write_dir(struct ext4 *x, size_t dir)
 	if (!err)
 		err = ext2fs_inode_size_set(x->space.fs, &inode, n * EXT4_BLOCK);
 	if (!err)
-		err = ext4_write_node(&x->space, node->inode, &inode, runs.run, runs.n);
+		err = ext4_write_node(&x->space, ext4_tree_inode(&x->tree, dir), &inode, runs.run, runs.n);
 	if (!err)
 		err = write_dir_blocks(x, dir, &runs, n);
 	if (!err && node->file)
-		err = ext4_set_selinux(&x->space, node->inode, node->file->selinux);
+		err = ext4_set_selinux(&x->space, ext4_tree_inode(&x->tree, dir), node->file->selinux);
 	free(runs.run);
 	return err;
 }
@@ -105,25 +107,25 @@ static int plan_dirs(struct ext4 *x, struct err *e)
 static int plan_file(struct ext4 *x, size_t i, struct err *e)
 {
 	const struct volume_file *f = &x->files->file[i];
-	struct ext2_inode inode = {
-		.i_mode = (u16)(LINUX_S_IFREG | (f->mode & 07777)),
-		.i_links_count = x->tree.n_names[i],
-		.i_flags = f->system_file ? EXT2_IMMUTABLE_FL : 0,
-		.i_mtime = ext4_clamp_time(f->mtime),
-	};
-	ext2_ino_t number = x->tree.node[x->tree.of_file[i]].inode;
 	u64 left = x->space.left, n = f->is_hole ? 0 : div_round_up(f->size, EXT4_BLOCK);
+	ext2_ino_t number = ext4_tree_inode(&x->tree, x->tree.of_file[i]);
 	size_t before = x->runs.n;
+	const struct ext4_run *run;
+	struct ext2_inode inode;
 	errcode_t err;
 
 	if (ext4_take(&x->space, i, n, f->system_file, &x->runs) < 0)
 		return fail(e, -ENOSPC, "%s: does not fit%s: has %llu bytes, %llu are left", f->path,
 		            n <= left ? " in one piece" : "", (unsigned long long)f->size,
 		            (unsigned long long)left * EXT4_BLOCK);
-	err = ext2fs_inode_size_set(x->space.fs, &inode, f->size);
+	run = x->runs.n > before ? &x->runs.run[before] : NULL;
+	if (ext4_is_plain(f, run, x->runs.n - before)) {
+		ext4_count_inode(&x->space, number, false);
+		return 0;
+	}
+	err = ext4_file_inode(&x->inodes, f, &inode);
 	if (!err)
-		err = ext4_write_node(&x->space, number, &inode, x->runs.n > before ? &x->runs.run[before] : NULL,
-		                      x->runs.n - before);
+		err = ext4_write_node(&x->space, number, &inode, run, x->runs.n - before);
 	if (!err)
 		err = ext4_set_selinux(&x->space, number, f->selinux);
 	return err ? ext4_failed(e, err, f->path) : 0;
@@ -135,9 +137,9 @@ static int fill(struct ext4 *x, struct err *e)
 	u64 inodes = x->space.fs->super->s_inodes_count - (EXT2_GOOD_OLD_FIRST_INO - 1);
 	int r;
 
-	if (x->tree.n_inodes > inodes)
-		return fail(e, -ENOSPC, "%zu files and directories do not fit: there is room for %llu",
-		            x->tree.n_inodes, (unsigned long long)inodes);
+	if (x->tree.n - 1 > inodes)
+		return fail(e, -ENOSPC, "%zu files and directories do not fit: there is room for %llu", x->tree.n - 1,
+		            (unsigned long long)inodes);
 	x->space.left = free_blocks > journal ? free_blocks - journal : 0;
 	r = plan_dirs(x, e);
 	for (size_t i = 0; i < x->files->n && r == 0; i++)
@@ -151,15 +153,13 @@ static int lay_out(struct ext4 *x, struct err *e)
 	errcode_t err;
 	int r = ext4_new(&x->o, x->tree.n, x->memory, &x->space.fs, e);
 
+	if (r == 0)
+		r = fill(x, e);
 	if (r < 0)
 		return r;
-	r = fill(x, e);
-	if (r < 0) {
-		ext2fs_free(x->space.fs);
-		return r;
-	}
 	x->space.left = ext2fs_free_blocks_count(x->space.fs->super);
-	err = ext2fs_close_free(&x->space.fs);
+	ext4_find_tables(&x->inodes);
+	err = ext2fs_flush(x->space.fs);
 	return err ? ext4_failed(e, err, "end") : 0;
 }
 
@@ -174,6 +174,7 @@ int ext4_plan(const struct ext4_options *o, struct volume_files *files, struct e
 	x->o = *o;
 	x->files = files;
 	x->memory = device_new_memory("new volume", o->size, EXT4_BLOCK);
+	x->inodes = (struct ext4_inodes){ files, &x->tree, &x->runs, &x->space, x->memory, NULL, 0 };
 	r = ext4_tree_make(files, &x->tree, e);
 	if (r == 0)
 		r = lay_out(x, e);
@@ -211,9 +212,12 @@ void ext4_free(struct ext4 *x)
 {
 	if (!x)
 		return;
+	if (x->space.fs)
+		ext2fs_free(x->space.fs);
 	ext4_tree_free(&x->tree);
 	device_free(x->memory);
 	free(x->runs.run);
+	free(x->inodes.table);
 	free(x);
 }
 
@@ -224,24 +228,59 @@ struct piece {
 };
 
 struct emitter {
+	const struct ext4_inodes *inodes;
 	struct writelist *pass;
 	u64 start; /* of the partition */
 	struct piece *piece;
 	size_t n, cap;
 };
 
+/* Files lie one behind the other, so that of most of them nothing is kept. */
 static void add_piece(struct emitter *m, u64 off, u64 len)
 {
+	struct piece *last = m->n ? &m->piece[m->n - 1] : NULL;
+
+	if (last && last->end == off) {
+		last->end += len;
+		return;
+	}
 	*ARRAY_ADD(m->piece, m->n, m->cap) = (struct piece){ off, off + len };
 }
 
+static void emit_bytes(struct emitter *m, u64 off, const u8 *data, u64 len)
+{
+	if (len == 0)
+		return;
+	writelist_add_memory(m->pass, m->start + off, data, len);
+	add_piece(m, off, len);
+}
+
+/* But for what lies in the inode tables: that is in their inputs. */
 static int emit_memory(void *ctx, u64 off, const u8 *data, size_t len)
 {
 	struct emitter *m = ctx;
+	u64 end = off + len;
 
-	writelist_add_memory(m->pass, m->start + off, data, len);
-	add_piece(m, off, len);
+	for (size_t i = 0; i < m->inodes->n_tables && off < end; i++) {
+		const struct ext4_table *t = &m->inodes->table[i];
+		u64 skip_from = MIN(MAX(t->off, off), end), skip_to = MIN(MAX(t->off + t->len, off), end);
+
+		emit_bytes(m, off, data, skip_from - off);
+		data += skip_to - off;
+		off = skip_to;
+	}
+	emit_bytes(m, off, data, end - off);
 	return 0;
+}
+
+static void emit_tables(struct emitter *m)
+{
+	for (size_t i = 0; i < m->inodes->n_tables; i++) {
+		const struct ext4_table *t = &m->inodes->table[i];
+
+		writelist_add_input(m->pass, m->start + t->off, t->len, ext4_table_input(t), NULL);
+		add_piece(m, t->off, t->len);
+	}
 }
 
 static void emit_run(struct emitter *m, const struct ext4_run *run, const struct volume_file *f)
@@ -263,10 +302,11 @@ static int by_offset(const void *a, const void *b)
 
 void ext4_emit(struct ext4 *x, struct writelist *pass)
 {
-	struct emitter m = { .pass = pass, .start = x->o.start };
+	struct emitter m = { .inodes = &x->inodes, .pass = pass, .start = x->o.start };
 	u64 end = 0;
 
 	device_memory_each(x->memory, emit_memory, &m);
+	emit_tables(&m);
 	for (size_t i = 0; i < x->runs.n; i++)
 		emit_run(&m, &x->runs.run[i], &x->files->file[x->runs.run[i].file]);
 	add_piece(&m, HEAD, 0);
@@ -340,8 +380,8 @@ u64 ext4_size_for(const struct volume_files *files, u64 extra, bool loader)
 		/* A larger volume with one group more may have some blocks less. */
 		u64 want = need + 64 + 2 * (size / (128 * MIB)), missing = want > room.blocks ? want - room.blocks : 0;
 
-		if (t.n_inodes >= room.nodes)
-			missing = MAX(missing, t.n_inodes + 1 - room.nodes);
+		if (t.n > room.nodes)
+			missing = MAX(missing, t.n - room.nodes);
 		if (!missing)
 			break;
 		size += align_up(missing * EXT4_BLOCK, MIB);

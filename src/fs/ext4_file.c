@@ -140,7 +140,7 @@ errcode_t ext4_write_map(struct ext4_space *s, ext2_ino_t number, struct ext2_in
 	return 0;
 }
 
-errcode_t ext4_write_node(struct ext4_space *s, ext2_ino_t number, struct ext2_inode *inode, const struct ext4_run *run,
+errcode_t ext4_fill_inode(struct ext4_space *s, ext2_ino_t number, struct ext2_inode *inode, const struct ext4_run *run,
                           size_t n)
 {
 	struct ext4_runs map = { 0 };
@@ -151,11 +151,22 @@ errcode_t ext4_write_node(struct ext4_space *s, ext2_ino_t number, struct ext2_i
 	for (size_t i = 0; i < n; i++)
 		blocks += run[i].length;
 	inode->i_flags |= EXT4_EXTENTS_FL;
-	if (!err)
-		err = ext2fs_iblk_set(s->fs, inode, blocks);
+	return err ? err : ext2fs_iblk_set(s->fs, inode, blocks);
+}
+
+void ext4_count_inode(struct ext4_space *s, ext2_ino_t number, bool is_dir)
+{
+	ext2fs_inode_alloc_stats2(s->fs, number, +1, is_dir);
+}
+
+errcode_t ext4_write_node(struct ext4_space *s, ext2_ino_t number, struct ext2_inode *inode, const struct ext4_run *run,
+                          size_t n)
+{
+	errcode_t err = ext4_fill_inode(s, number, inode, run, n);
+
 	if (err)
 		return err;
-	ext2fs_inode_alloc_stats2(s->fs, number, +1, LINUX_S_ISDIR(inode->i_mode));
+	ext4_count_inode(s, number, LINUX_S_ISDIR(inode->i_mode));
 	return ext2fs_write_new_inode(s->fs, number, inode);
 }
 

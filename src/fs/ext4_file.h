@@ -39,6 +39,13 @@ u64 ext4_map_blocks(u64 length, u64 n_runs);
 errcode_t ext4_write_map(struct ext4_space *s, ext2_ino_t number, struct ext2_inode *inode, const struct ext4_run *run,
                          size_t n, struct ext4_runs *map);
 
+/* Puts into `inode` where the contents are, run[0..n), and how many blocks that is: see ext4_write_map(). */
+errcode_t ext4_fill_inode(struct ext4_space *s, ext2_ino_t number, struct ext2_inode *inode, const struct ext4_run *run,
+                          size_t n);
+
+/* Counts the inode of a file or directory as used. */
+void ext4_count_inode(struct ext4_space *s, ext2_ino_t number, bool is_dir);
+
 /*
  * Writes the inode of a file or directory whose blocks are run[0..n). Mode with type, links, flags, size and mtime come
  * from `inode`; blocks for the map are taken from the space.

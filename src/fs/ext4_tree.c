@@ -17,13 +17,11 @@
 #define DIR_ROOM (EXT4_BLOCK - sizeof(struct ext2_dir_entry_tail))
 
 struct key {
-	const char *path;            /* the names, a slash between them */
+	const char *path;            /* slashes may repeat */
 	const struct volume_file *f; /* NULL: lost+found */
-	size_t index;                /* in the list */
 };
 
-/* Adds the names of `f` to `text`, each slash single. */
-static int add_key(struct buf *text, const struct volume_file *f, struct err *e)
+static int check_path(const struct volume_file *f, struct err *e)
 {
 	const char *p = f->path + strspn(f->path, "/");
 	bool bad = strlen(p) >= PATH_MAX || (!*p && !f->is_dir);
@@ -32,19 +30,15 @@ static int add_key(struct buf *text, const struct volume_file *f, struct err *e)
 		size_t len = strcspn(p, "/");
 
 		bad = len > EXT2_NAME_LEN || (len == 1 && p[0] == '.') || (len == 2 && p[0] == '.' && p[1] == '.');
-		buf_add(text, p, len);
 		p += len + strspn(p + len, "/");
-		if (*p)
-			buf_adds(text, "/");
 	}
-	buf_add(text, "", 1);
 	return bad ? fail_source(e, -EINVAL, "%s: is not a path that ext4 can hold", f->path) : 0;
 }
 
-/* The end of a path sorts before a slash, and that before all that names have. */
-static int rank(char c)
+/* The end of a path sorts before a slash, and that before all that names have. Slashes at the end are no part of it. */
+static int rank(const char *p)
 {
-	return c == '\0' ? 0 : c == '/' ? 1 : (u8)c + 2;
+	return *p == '\0' || (*p == '/' && !p[strspn(p, "/")]) ? 0 : *p == '/' ? 1 : (u8)*p + 2;
 }
 
 static int compare_keys(const void *a, const void *b)
@@ -52,37 +46,37 @@ static int compare_keys(const void *a, const void *b)
 	const struct key *x = a, *y = b;
 	const char *p = x->path, *q = y->path;
 
-	for (; *p && *p == *q; p++, q++)
-		;
-	return *p != *q ? rank(*p) - rank(*q) : (x->index > y->index) - (x->index < y->index);
+	while (*p && *p == *q) {
+		size_t n = *p == '/' ? strspn(p, "/") : 1, m = *q == '/' ? strspn(q, "/") : 1;
+
+		p += n;
+		q += m;
+	}
+	return rank(p) != rank(q) ? rank(p) - rank(q) : (x->f > y->f) - (x->f < y->f);
 }
 
-static int sort_keys(const struct volume_files *files, struct buf *text, struct key **ret, struct err *e)
+static int sort_keys(const struct volume_files *files, struct key **ret, struct err *e)
 {
 	AUTO_FREE struct key *keys = xcalloc(files->n + 1, sizeof(*keys));
-	AUTO_FREE size_t *at = xcalloc(files->n, sizeof(*at));
 
-	buf_add(text, LOST_FOUND, sizeof(LOST_FOUND));
 	for (size_t i = 0; i < files->n; i++) {
-		int r;
+		const char *path = files->file[i].path;
+		int r = check_path(&files->file[i], e);
 
-		at[i] = text->len;
-		r = add_key(text, &files->file[i], e);
 		if (r < 0)
 			return r;
+		keys[i] = (struct key){ path + strspn(path, "/"), &files->file[i] };
 	}
-	for (size_t i = 0; i < files->n; i++)
-		keys[i] = (struct key){ text->s + at[i], &files->file[i], i };
-	keys[files->n] = (struct key){ text->s, NULL, files->n };
+	keys[files->n] = (struct key){ LOST_FOUND, NULL };
 	qsort(keys, files->n + 1, sizeof(*keys), compare_keys);
 	*ret = TAKE(keys);
 	return 0;
 }
 
-static size_t add_node(struct ext4_tree *t, size_t parent, const char *name, size_t len, bool is_dir)
+static u32 add_node(struct ext4_tree *t, u32 parent, const char *name, size_t len, bool is_dir)
 {
 	struct ext4_node *n = ARRAY_ADD(t->node, t->n, t->cap);
-	size_t index = t->n - 1;
+	u32 index = (u32)(t->n - 1);
 	struct ext4_node *dir = &t->node[parent];
 
 	*n = (struct ext4_node){ .name = name, .name_len = (u8)len, .is_dir = is_dir, .parent = parent };
@@ -98,26 +92,26 @@ static size_t add_node(struct ext4_tree *t, size_t parent, const char *name, siz
 }
 
 /* The node of name[0..len) in `dir`, which is made if the last one there has another name. */
-static size_t step(struct ext4_tree *t, size_t dir, const char *name, size_t len, bool is_dir, bool *ret_is_new)
+static u32 step(struct ext4_tree *t, u32 dir, const char *name, size_t len, bool is_dir, bool *ret_is_new)
 {
-	size_t last = t->node[dir].last;
+	u32 last = t->node[dir].last;
 
 	*ret_is_new = !last || t->node[last].name_len != len || memcmp(t->node[last].name, name, len) != 0;
 	return *ret_is_new ? add_node(t, dir, name, len, is_dir) : last;
 }
 
-static int add_path(struct ext4_tree *t, const struct key *k, struct err *e)
+static int add_path(struct ext4_tree *t, const struct volume_files *files, const struct key *k, struct err *e)
 {
 	bool is_dir = !k->f || k->f->is_dir, is_new = false;
-	size_t at = 0;
+	u32 at = 0;
 
-	for (const char *p = k->path; *p; p += *p == '/') {
+	for (const char *p = k->path; *p; p += strspn(p, "/")) {
 		size_t len = strcspn(p, "/");
 
 		if (!t->node[at].is_dir)
 			return fail_source(e, -ENOTDIR, "/%s: \"%.*s\" is a file and cannot hold others", k->path,
 			                   t->node[at].name_len, t->node[at].name);
-		at = step(t, at, p, len, p[len] || is_dir, &is_new);
+		at = step(t, at, p, len, p[len + strspn(p + len, "/")] || is_dir, &is_new);
 		p += len;
 	}
 	if (!is_new && !(is_dir && t->node[at].is_dir))
@@ -127,19 +121,8 @@ static int add_path(struct ext4_tree *t, const struct key *k, struct err *e)
 		return 0;
 	}
 	t->node[at].file = k->f;
-	t->of_file[k->index] = at;
+	t->of_file[k->f - files->file] = at;
 	return 0;
-}
-
-static void number_nodes(struct ext4_tree *t, const struct volume_files *files)
-{
-	t->node[0].inode = EXT2_ROOT_INO;
-	for (size_t i = 1; i < t->n; i++)
-		if (!t->node[i].file || !t->node[i].file->same_as)
-			t->node[i].inode = (u32)(EXT2_GOOD_OLD_FIRST_INO + t->n_inodes++);
-	for (size_t i = 0; i < files->n; i++)
-		if (files->file[i].same_as)
-			t->node[t->of_file[i]].inode = t->node[t->of_file[files->file[i].same_as - 1]].inode;
 }
 
 int ext4_tree_make(const struct volume_files *files, struct ext4_tree *ret, struct err *e)
@@ -149,17 +132,19 @@ int ext4_tree_make(const struct volume_files *files, struct ext4_tree *ret, stru
 	int r = volume_count_names(files, &t.n_names, e);
 
 	if (r == 0)
-		r = sort_keys(files, &t.text, &keys, e);
+		r = sort_keys(files, &keys, e);
 	if (r < 0)
 		return r;
 	t.of_file = xcalloc(files->n, sizeof(*t.of_file));
 	add_node(&t, 0, "", 0, true);
 	for (size_t i = 0; i <= files->n; i++) {
-		r = add_path(&t, &keys[i], e);
+		r = add_path(&t, files, &keys[i], e);
 		if (r < 0)
 			return r;
 	}
-	number_nodes(&t, files);
+	for (size_t i = 0; i < files->n; i++)
+		if (files->file[i].same_as)
+			t.node[t.of_file[i]].same = t.of_file[files->file[i].same_as - 1];
 	*ret = t;
 	t = (struct ext4_tree){ 0 };
 	return 0;
@@ -170,8 +155,29 @@ void ext4_tree_free(struct ext4_tree *t)
 	free(t->node);
 	free(t->of_file);
 	free(t->n_names);
-	buf_free(&t->text);
 	*t = (struct ext4_tree){ 0 };
+}
+
+static ext2_ino_t number(size_t node)
+{
+	return node == 0 ? EXT2_ROOT_INO : (ext2_ino_t)(EXT2_GOOD_OLD_FIRST_INO - 1 + node);
+}
+
+ext2_ino_t ext4_tree_inode(const struct ext4_tree *t, size_t node)
+{
+	return number(t->node[node].same ? t->node[node].same : node);
+}
+
+ext2_ino_t ext4_tree_last_inode(const struct ext4_tree *t)
+{
+	return number(t->n - 1);
+}
+
+const struct ext4_node *ext4_tree_node(const struct ext4_tree *t, ext2_ino_t inode)
+{
+	size_t i = inode >= EXT2_GOOD_OLD_FIRST_INO ? inode - (EXT2_GOOD_OLD_FIRST_INO - 1) : t->n;
+
+	return i < t->n && !t->node[i].same ? &t->node[i] : NULL;
 }
 
 /* ---- what a directory's blocks hold */
@@ -226,10 +232,10 @@ static u64 put_dir(const struct ext4_tree *t, size_t dir, u8 *blocks)
 	const struct ext4_node *n = &t->node[dir];
 	struct writer w = { .blocks = blocks };
 
-	put(&w, n->inode, EXT2_FT_DIR, ".", 1);
-	put(&w, t->node[n->parent].inode, EXT2_FT_DIR, "..", 2);
+	put(&w, ext4_tree_inode(t, dir), EXT2_FT_DIR, ".", 1);
+	put(&w, ext4_tree_inode(t, n->parent), EXT2_FT_DIR, "..", 2);
 	for (size_t i = n->first; i; i = t->node[i].next)
-		put(&w, t->node[i].inode, t->node[i].is_dir ? EXT2_FT_DIR : EXT2_FT_REG_FILE, t->node[i].name,
+		put(&w, ext4_tree_inode(t, i), t->node[i].is_dir ? EXT2_FT_DIR : EXT2_FT_REG_FILE, t->node[i].name,
 		    t->node[i].name_len);
 	end_block(&w);
 	while (dir == t->lost_found && w.end < LOST_FOUND_BLOCKS * EXT4_BLOCK) {

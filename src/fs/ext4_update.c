@@ -11,7 +11,9 @@ static void close_update(struct updater *u)
 
 	for (size_t i = 0; i < x->n_nodes; i++) {
 		ext4_body_free(&x->node[i].body);
-		ext4_body_free(&x->node[i].made);
+		if (x->node[i].made)
+			ext4_body_free(x->node[i].made);
+		free(x->node[i].made);
 		free(x->node[i].name);
 	}
 	for (size_t i = 0; i < x->n_put; i++)

@@ -35,12 +35,13 @@
  *
  * Hard links. An inode counts at any moment at least as many names as it has: it counts more before a name comes, and
  * less after one is gone. What loses its last name is freed, nothing else. A file that is there and has names that the
- * update does not want to be names of it (volume.h, `same_as`) is not changed: its name here goes, as with another size,
- * and a new file is made; the other names keep the old one. When all of its names are wanted so, it keeps its place.
+ * update does not want to be names of it (volume.h, `same_as`) is not changed: its name here goes, as with another
+ *size, and a new file is made; the other names keep the old one. When all of its names are wanted so, it keeps its
+ *place.
  *
- * Of update_plan(): -ENOTSUP: a file whose `replace` is set has other names, which would be changed with it. What is no file (a symlink) is never replaced in one write: it goes, and a
- * file is made. When ldlinux.sys is replaced, the boot sectors are the caller's to write: in front of the next update,
- * for until then the old blocks are as they were.
+ * Of update_plan(): -ENOTSUP: a file whose `replace` is set has other names, which would be changed with it. What is no
+ *file (a symlink) is never replaced in one write: it goes, and a file is made. When ldlinux.sys is replaced, the boot
+ *sectors are the caller's to write: in front of the next update, for until then the old blocks are as they were.
  */
 #ifndef LIVESTICK_FS_EXT4_UPDATE_H
 #define LIVESTICK_FS_EXT4_UPDATE_H

@@ -55,6 +55,16 @@ static int begin_level(struct walk *w, unsigned i, u8 *data, size_t room, unsign
 	return 0;
 }
 
+/* Of a hundred thousand files nearly all lie in one stretch: room for more would be most of what is kept of them. */
+static void add_run(struct ext4_runs *runs, struct ext4_run run)
+{
+	if (runs->n == 0) {
+		runs->run = array_resize(runs->run, 1, sizeof(*runs->run));
+		runs->cap = 1;
+	}
+	*ARRAY_ADD(runs->run, runs->n, runs->cap) = run;
+}
+
 static int add_extent(struct walk *w, const u8 *entry, struct err *e)
 {
 	u64 at = get_le32(entry), n = get_le16(entry + 4), block = get_le32(entry + 8) | (u64)get_le16(entry + 6) << 32;
@@ -74,8 +84,7 @@ static int add_extent(struct walk *w, const u8 *entry, struct err *e)
 	if (last && last->in_file + last->length == at && last->block + last->length == block)
 		last->length += n;
 	else
-		*ARRAY_ADD(runs->run, runs->n, runs->cap) =
-		    (struct ext4_run){ .in_file = at, .block = block, .length = n };
+		add_run(runs, (struct ext4_run){ .in_file = at, .block = block, .length = n });
 	return 0;
 }
 

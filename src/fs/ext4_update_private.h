@@ -46,7 +46,7 @@ struct ext4_live {
 	size_t parent;
 	struct ext4_name *name;
 	size_t n_names, cap_names;
-	struct ext4_body made; /* what it was given last in this update */
+	struct ext4_body *made; /* what it was given last in this update; NULL: nothing */
 };
 
 /* A block with attributes, which several inodes may share. */

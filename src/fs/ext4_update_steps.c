@@ -162,9 +162,17 @@ static int make_dir(struct ext4_update *x, size_t i, bool then, struct err *e)
 			err = ext2fs_write_dir_block4(x->fs, b.runs.run[k].block + at, blocks + done * EXT4_BLOCK, 0,
 			                              node->number);
 	r = err ? ext4_lib_failed(x, err, "directory", e) : ext4_make_map(x, node->number, &b, e);
-	node->made = b;
+	node->made = xcalloc(1, sizeof(*node->made));
+	*node->made = b;
 	node->size = n * EXT4_BLOCK;
 	return r;
+}
+
+/* What was made is what it has. */
+static void take_made(struct ext4_live *node)
+{
+	node->body = *node->made;
+	free(TAKE(node->made));
 }
 
 static int make_dirs(struct ext4_update *x, bool then, struct err *e)
@@ -204,14 +212,13 @@ static int switch_dirs(struct ext4_update *x, bool then, struct err *e)
 		r = read_inode(x, i, &raw, e);
 		if (r < 0)
 			return r;
-		set_body(x, i, &raw, &node->made, node->size);
+		set_body(x, i, &raw, node->made, node->size);
 		raw.small.i_flags &= ~(u32)EXT2_INDEX_FL;
 		raw.small.i_links_count = links_of_dir(x, i, then);
 		raw.small.i_mtime = (u32)x->fs->now;
 		r = write_inode(x, i, &raw, e);
 		*ARRAY_ADD(x->old, x->n_old, x->cap_old) = node->body;
-		node->body = node->made;
-		node->made = (struct ext4_body){ 0 };
+		take_made(node);
 	}
 	return r;
 }
@@ -349,11 +356,9 @@ static int write_new_inode(struct ext4_update *x, size_t i, struct err *e)
 	raw.small.i_mtime = ext4_clamp_time(node->mtime);
 	if (is_dir)
 		raw.small.i_links_count = links_of_dir(x, i, true);
-	set_body(x, i, &raw, is_dir ? &node->made : &none, is_dir ? node->size : 0);
-	if (is_dir) {
-		node->body = node->made;
-		node->made = none;
-	}
+	set_body(x, i, &raw, is_dir ? node->made : &none, is_dir ? node->size : 0);
+	if (is_dir)
+		take_made(node);
 	return failed(x, ext2fs_write_new_inode(x->fs, node->number, &raw.small), "inode", e);
 }
 

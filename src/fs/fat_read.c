@@ -3,8 +3,8 @@
 
 #include <errno.h>
 
-#define WINDOW    4096                      /* bytes of a FAT or a directory that are read at once */
-#define MAX_SLOTS (21ULL * FAT_ENTRIES_MAX) /* 32-byte entries in one listing: the longest name takes 21 */
+#define WINDOW    4096      /* bytes of a FAT or a directory that are read at once */
+#define MAX_SLOTS (4 * MIB) /* 32-byte entries in one listing: 128 MiB of directories */
 
 struct fat_volume {
 	struct device *d;

@@ -15,7 +15,7 @@
 #include "src/media/device.h"
 
 /* More files and directories than this are not listed. */
-#define FAT_ENTRIES_MAX 200000
+#define FAT_ENTRIES_MAX 1000000
 
 struct fat_volume;
 

@@ -149,7 +149,7 @@ static u32 claim_pieces(struct scan *s, u32 slot, const u8 *p)
 	return n;
 }
 
-static void add_key(struct fat_old *o)
+static void add_key(struct fat_olds *t, struct fat_old *o)
 {
 	AUTO_BUF struct buf key = { 0 };
 	u16 units[FAT_NAME_UNITS];
@@ -159,7 +159,7 @@ static void add_key(struct fat_old *o)
 	/* A name that was read is always one; an empty key would be equal to no other either. */
 	buf_adds(&key, "");
 	fat_name_add_folded(&key, units, n > 0 ? (size_t)n : 0);
-	o->key = TAKE(key.s);
+	o->key = pool_text(&t->names, key.s, key.len);
 }
 
 static int read_entry(struct scan *s, u32 slot, const u8 *p, struct err *e)
@@ -177,8 +177,8 @@ static int read_entry(struct scan *s, u32 slot, const u8 *p, struct err *e)
 		            FAT_DEPTH_MAX);
 	o = ARRAY_ADD(s->t->old, s->t->n, s->t->cap);
 	o->parent = s->node;
-	o->name = TAKE(name.s);
-	add_key(o);
+	o->name = pool_text(&s->t->names, name.s, name.len);
+	add_key(s->t, o);
 	memcpy(o->alias, p, sizeof(o->alias));
 	o->depth = s->t->old[s->node].depth + 1;
 	o->nt_case = p[12];
@@ -375,8 +375,8 @@ static int read_all(struct scan *s, struct err *e)
 	struct fat_old *root = ARRAY_ADD(s->t->old, s->t->n, s->t->cap);
 	int r = 0;
 
-	root->name = xstrdup("");
-	root->key = xstrdup("");
+	root->name = "";
+	root->key = "";
 	root->is_dir = true;
 	root->first = s->f->root;
 	if (fat_get(s->table, 0) % 0x100 != s->f->media)
@@ -405,10 +405,6 @@ int fat_olds_read(struct fat_updater *f, const u8 *table, struct fat_olds *ret, 
 
 void fat_olds_free(struct fat_olds *t)
 {
-	for (size_t i = 0; i < t->n; i++) {
-		free(t->old[i].name);
-		free(t->old[i].key);
-	}
 	for (size_t i = 0; i < t->n_dirs; i++) {
 		free(t->dir[i].cluster);
 		free(t->dir[i].kind);
@@ -419,5 +415,6 @@ void fat_olds_free(struct fat_olds *t)
 	free(t->dir);
 	free(t->by_name);
 	free(t->used);
+	pool_free(&t->names);
 	*t = (struct fat_olds){ 0 };
 }

@@ -23,15 +23,15 @@
 #define UNKNOWN       0xffffffff /* count of free clusters in FSInfo */
 #define NONE          UINT32_MAX /* for an index */
 #define ENTRIES_MOST  21         /* that one name takes */
-#define FAT_FILES_MAX 200000     /* on the volume: what we want to hold in memory */
+#define FAT_FILES_MAX 500000     /* on the volume: two systems; with a third one less than fat_read.h reads */
 #define FAT_DIRS_MAX  (128 * MIB)
 #define FAT_TABLE_MAX (256 * MIB)
 
 /* A file or directory that the volume has. */
 struct fat_old {
-	u32 parent; /* index; the root's is its own */
-	char *name; /* UTF-8; the root's is "" */
-	char *key;  /* folded: equal for names that FAT takes for one */
+	u32 parent;       /* index; the root's is its own */
+	const char *name; /* UTF-8; the root's is "" */
+	const char *key;  /* folded: equal for names that FAT takes for one */
 	u8 alias[FAT_ALIAS_SIZE];
 	u8 depth, nt_case; /* nt_case: byte 12 of its entry */
 	bool is_dir;
@@ -71,6 +71,7 @@ struct fat_name_index {
 struct fat_olds {
 	struct fat_old *old;
 	size_t n, cap;
+	struct pool names;
 	struct fat_dir *dir;
 	size_t n_dirs, cap_dirs;
 	struct fat_name_index *by_name; /* of all but the root; sorted by parent and key */

@@ -3,14 +3,14 @@
 
 #include "src/media/device.h"
 
-#define PIECE       (64 * KIB)
-#define BLOCK       (4 * KIB) /* the grain in which a piece knows what was written */
+#define PIECE       (256 * KIB) /* so large that what is never touched of it takes no memory */
+#define BLOCK       (4 * KIB)   /* the grain in which a piece knows what was written */
 #define BLOCKS      (PIECE / BLOCK)
-#define TABLE       4096 /* pieces of a table: 256 MiB */
+#define TABLE       1024 /* pieces of a table: 256 MiB */
 #define TABLE_BYTES (TABLE * PIECE)
 
 struct piece {
-	u16 written; /* bit n: block n */
+	u64 written; /* bit n: block n */
 	u8 data[PIECE];
 };
 
@@ -20,7 +20,7 @@ struct memory {
 	    *tables; /* of d.size / TABLE_BYTES, rounded up; a table exists once something in it was written */
 };
 
-static_assert(BLOCKS == 16, "struct piece has a bit for each block");
+static_assert(BLOCKS == 64, "struct piece has a bit for each block");
 
 static struct piece *find_piece(const struct memory *m, u64 off)
 {
@@ -71,7 +71,7 @@ static int memory_write(struct device *d, u64 off, const void *buf, size_t len)
 
 		memcpy(p->data + at, from, n);
 		for (size_t block = at / BLOCK; block <= (at + n - 1) / BLOCK; block++)
-			p->written |= (u16)(1U << block);
+			p->written |= 1ULL << block;
 		off += n;
 		from += n;
 		len -= n;

@@ -184,7 +184,7 @@ TEST(names_that_cannot_be)
 
 TEST(an_inode_has_65000_names)
 {
-	struct ext4_options o = loader_options(64 * MIB);
+	struct ext4_options o = loader_options(512 * MIB);
 	AUTO_FREE char *path = sandbox_path("names.img");
 	struct volume_files v = { 0 };
 	char name[32];
