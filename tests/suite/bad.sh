@@ -1,6 +1,7 @@
 # The forty bad inputs: whatever is wrong with a source or a stick, one sentence says what, the exit status is right, nothing
 # is written, and it takes less than two seconds of the processor and 64 MiB. With sanitizers, which take ten times as
 # much, only the time is bounded, by twenty seconds. Each test has the number that it has in docs/testing.md.
+# One thread.
 . "$(dirname "$0")/lib.bash"
 
 case $LIVESTICK_BUILD in

@@ -136,7 +136,9 @@ host=efi-of-the-host
     host=
     skip efi-of-the-host "shim-signed is not installed, and installing it on this UEFI machine would change its loader"
 }
+# The longest first: nothing then runs alone at the end.
 together \
+    "full-debian-keeps full_debian" \
     "mbr-fat32-keeps matrix mbr.img" \
     "gpt-fat32-keeps matrix gpt.img --table gpt" \
     "mbr-ext4-keeps matrix mbr-ext4.img --boot-fs ext4" \
@@ -149,7 +151,6 @@ together \
     "dracut-overlay-keeps family_keeps dmsquash ^LiveOS_rootfs.*upperdir=/run/overlayfs uefi dracut.sh overlay" \
     "dracut-snapshot-keeps family_keeps dmsquash ^/dev/mapper/live-rw.*ext4 bios dracut.sh snapshot" \
     "kiwi-keeps family_keeps kiwi ^LiveOS_rootfs.*upperdir=/run/overlay/overlayfs bios kiwi.sh" \
-    "not-kept-without-persistence not_kept_without_persistence" \
-    "full-debian-keeps full_debian"
+    "not-kept-without-persistence not_kept_without_persistence"
 check mbr-sound-after-two-boots sound_after mbr-fat32-keeps/mbr.img
 finish

@@ -1,4 +1,5 @@
 # The command line: help, exit codes, JSON, menus, answers. Bad inputs are in bad.sh.
+# One thread.
 . "$(dirname "$0")/lib.bash"
 
 iso=$(small_iso)

@@ -1,4 +1,5 @@
 # The house of docs/architecture.md: who may include whom, sizes, what may not be there at all.
+# One thread.
 . "$(dirname "$0")/lib.bash"
 cd "$root"
 

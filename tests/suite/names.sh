@@ -1,5 +1,6 @@
 # Names and labels with escape sequences, format directives, quotes, changes of direction and 4 KiB of text, from an
 # image, a stick, a drive: none reaches the terminal as it is, nor a command line (docs/security.md).
+# One thread.
 . "$(dirname "$0")/lib.bash"
 
 export TMPDIR=$tmp

@@ -1,4 +1,5 @@
 # Every image that is made goes before judges that are not ours: sfdisk, parted, fsck.fat, e2fsck, mtools, xorriso.
+# One thread.
 . "$(dirname "$0")/lib.bash"
 
 iso=$(small_iso)
