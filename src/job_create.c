@@ -467,6 +467,7 @@ int create_jobs_run(struct create_job *job, size_t n, struct err *e)
 	x = xcalloc(n, sizeof(*x));
 	for (size_t i = 0; i < n; i++) {
 		x[i].job = &job[i];
+		writelist_side_by_side(job[i].build.pass, n);
 		start(&x[i]);
 	}
 	for (size_t i = 0; i < n; i++)

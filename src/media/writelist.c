@@ -68,6 +68,11 @@ void writelist_add_input_at(struct writelist *w, u64 off, u64 len, struct input 
 	add(w, (struct segment){ .off = off, .len = len, .in = in, .in_off = in_off, .hash = hash });
 }
 
+void writelist_side_by_side(struct writelist *w, size_t n)
+{
+	w->side_by_side = n;
+}
+
 void writelist_compare(struct writelist *w, bool on)
 {
 	w->compare = on;

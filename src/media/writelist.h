@@ -45,9 +45,13 @@ void writelist_add_input_at(struct writelist *w, u64 off, u64 len, struct input 
 /*
  * What is added from now on is, with `on`, compared with what the device holds when its turn has come, and only what
  * differs is written: in whole sectors, and with the equal ones between two that differ where they are few. Hashes get
- * all of it all the same. What is compared and what is not may touch only where a sector of the device begins.
+ * all of it all the same. What is compared and what is not may touch only where a sector of the device begins. Where
+ * MiB after MiB was all different only a part of what follows is compared, until something is equal again.
  */
 void writelist_compare(struct writelist *w, bool on);
+
+/* It will run beside so many others, itself included: together they take no more memory than some of them alone. */
+void writelist_side_by_side(struct writelist *w, size_t n);
 
 /*
  * Sorts and checks. -EEXIST: two pieces want the same byte; -ERANGE: an end that no device has (both are faults in a

@@ -20,6 +20,7 @@ struct writelist {
 	struct segment *segments;
 	size_t n, cap;
 	bool finished, compare;
+	size_t side_by_side; /* lists that run at the same time, or 0 */
 	u64 bytes;
 	size_t stretches;
 	struct writelist_counts counts;

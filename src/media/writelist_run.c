@@ -6,9 +6,14 @@
 #include "src/base/thread.h"
 #include "src/media/writelist_private.h"
 
-#define CHUNK     MIB
-#define CHUNKS    4
-#define ALIGNMENT 4096 /* of a chunk's memory: what O_DIRECT wants at most */
+#define CHUNK      MIB
+#define CHUNK_MIN  (64 * KIB)
+#define CHUNKS     4
+#define CHUNKS_MAX (24 * MIB) /* bytes, of all that run side by side */
+#define ALIGNMENT  4096       /* of a chunk's memory: what O_DIRECT wants at most */
+/* So many bytes in which nothing was equal, and from then on only one of so many chunks is looked at. */
+#define FUTILE (16 * MIB)
+#define LOOK   4
 /* Equal bytes between two that differ, below which one write costs a stick less than two: a page of its flash. */
 #define WORTH_SPARING (16 * KIB)
 /* Below it is not worth it to wake another thread for hashing. */
@@ -45,7 +50,8 @@ struct cursor {
 	u64 at;
 	u64 alike; /* to here the segment's content is a hole of its file, or is not */
 	bool hole;
-	const u8 *zeros; /* CHUNK of them */
+	const u8 *zeros; /* a chunk of them */
+	size_t chunk;    /* bytes */
 	struct hasher *hasher;
 };
 
@@ -53,7 +59,9 @@ struct cursor {
 struct pipeline {
 	struct cursor cursor; /* the reader's */
 	struct chunk ring[CHUNKS];
-	u8 *old; /* the writer's: what the device holds where a chunk is to be compared; NULL: none is */
+	u8 *old;       /* the writer's: what the device holds where a chunk is to be compared; NULL: none is */
+	u64 futile;    /* the writer's: bytes looked at, one chunk after the other, in which nothing was equal */
+	size_t passed; /* chunks since then */
 	struct writelist_counts counts;
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
@@ -150,7 +158,7 @@ static u8 *take_room(struct chunk *k, size_t n)
 
 static const u8 *take_zeros(const struct cursor *c, struct chunk *k, size_t n)
 {
-	if (k->len == 0 && (k->off + n) % CHUNK == 0) {
+	if (k->len == 0 && (k->off + n) % c->chunk == 0) {
 		k->data = c->zeros;
 		k->len = n;
 		return k->data;
@@ -191,8 +199,8 @@ static int read_segment(struct cursor *c, struct chunk *k, size_t max, struct er
 }
 
 /*
- * Fills the next chunk: up to the next multiple of CHUNK on the device, up to a gap, or up to where it changes whether
- * to compare, or whether it is shared. Length 0: that was all.
+ * Fills the next chunk: up to the next multiple of its size on the device, up to a gap, or up to where it changes
+ * whether to compare, or whether it is shared. Length 0: that was all.
  */
 static int read_chunk(struct cursor *c, struct chunk *k, struct err *e)
 {
@@ -206,12 +214,12 @@ static int read_chunk(struct cursor *c, struct chunk *k, struct err *e)
 			k->off = s->off + c->at;
 			k->compare = s->compare;
 			k->shared = s->shared;
-		} else if (k->off + k->len != s->off + c->at || (k->off + k->len) % CHUNK == 0 ||
+		} else if (k->off + k->len != s->off + c->at || (k->off + k->len) % c->chunk == 0 ||
 		           k->compare != s->compare || k->shared != s->shared) {
 			break;
 		}
 		/* Looked at here too: a chunk may be many small files of a slow source, and the writer waits for it. */
-		r = interrupted ? -EINTR : read_segment(c, k, CHUNK - (k->off + k->len) % CHUNK, e);
+		r = interrupted ? -EINTR : read_segment(c, k, c->chunk - (k->off + k->len) % c->chunk, e);
 		if (r < 0)
 			return r;
 		if (c->at == s->len + s->zeros) {
@@ -343,10 +351,20 @@ static int write_with_holes(struct pipeline *p, struct device *d, const struct c
 	return write_alike(p, d, k, from, k->len, zeros, e);
 }
 
+/*
+ * Where nothing is equal, as in a system image that was packed anew, looking costs a stick one reading for each
+ * writing.
+ */
+static bool is_worth_looking(struct pipeline *p)
+{
+	return p->futile < FUTILE || p->passed++ % LOOK == LOOK - 1;
+}
+
 static int write_chunk(struct pipeline *p, struct device *d, const struct chunk *k, struct err *e)
 {
 	AUTO_ERR struct err unreadable = { 0 };
 	u64 before = p->counts.written;
+	bool look = k->compare && is_worth_looking(p);
 	int r;
 
 	if (k->shared) {
@@ -354,15 +372,18 @@ static int write_chunk(struct pipeline *p, struct device *d, const struct chunk 
 		return 0;
 	}
 	/* What cannot be read is written: that often makes a medium replace a bad sector. */
-	if (k->compare && device_read(d, k->off, p->old, k->len, &unreadable) == 0)
+	if (look && device_read(d, k->off, p->old, k->len, &unreadable) == 0)
 		r = write_differing(p, d, k, e);
 	else if (device_has_holes(d))
 		r = write_with_holes(p, d, k, e);
 	else
 		r = write_piece(p, d, k, 0, k->len, e);
-	if (r == 0)
-		p->counts.spared += k->len - (p->counts.written - before);
-	return r;
+	if (r < 0)
+		return r;
+	p->counts.spared += k->len - (p->counts.written - before);
+	if (look)
+		p->futile = p->counts.written - before < k->len ? 0 : p->futile + k->len;
+	return 0;
 }
 
 static int write_chunks(struct pipeline *p, struct device *d, struct progress *progress, struct err *e)
@@ -451,9 +472,19 @@ static int run(struct pipeline *p, struct device *d, struct progress *progress, 
 	return settle(p, r, e);
 }
 
+static size_t chunk_size(const struct writelist *w)
+{
+	size_t size = CHUNK;
+
+	while (size > CHUNK_MIN && size * CHUNKS * w->side_by_side > CHUNKS_MAX)
+		size /= 2;
+	return size;
+}
+
 int writelist_run(struct writelist *w, struct device *d, struct progress *p, struct err *e)
 {
-	struct pipeline pipeline = { .cursor = { .w = w } };
+	const size_t chunk = chunk_size(w);
+	struct pipeline pipeline = { .cursor = { .w = w, .chunk = chunk } };
 	bool compare = compares(w);
 	AUTO_FREE u8 *zeros = NULL;
 	AUTO_FREE void *mem = NULL;
@@ -463,14 +494,14 @@ int writelist_run(struct writelist *w, struct device *d, struct progress *p, str
 	r = check_against(w, d, e);
 	if (r < 0)
 		return r;
-	r = posix_memalign(&mem, ALIGNMENT, (CHUNKS + compare) * CHUNK);
+	r = posix_memalign(&mem, ALIGNMENT, (CHUNKS + compare) * chunk);
 	if (r != 0)
 		return fail(e, -r, "no memory for writing: %s", strerror(r));
 	for (size_t i = 0; i < CHUNKS; i++)
-		pipeline.ring[i].mem = (u8 *)mem + i * CHUNK;
-	pipeline.old = compare ? (u8 *)mem + CHUNKS * CHUNK : NULL;
+		pipeline.ring[i].mem = (u8 *)mem + i * chunk;
+	pipeline.old = compare ? (u8 *)mem + CHUNKS * chunk : NULL;
 	/* Only read: as the C library gets it from the kernel, all of it is one page. */
-	zeros = xcalloc(CHUNK + ALIGNMENT, 1);
+	zeros = xcalloc(chunk + ALIGNMENT, 1);
 	pipeline.cursor.zeros = (u8 *)align_up((uintptr_t)zeros, ALIGNMENT);
 	r = run(&pipeline, d, p, e);
 	w->counts = pipeline.counts;

@@ -323,6 +323,61 @@ TEST(failing_writes_are_told)
 	}
 }
 
+struct counting {
+	struct device d;
+	struct device *under;
+	u64 bytes_read;
+};
+
+static int counting_read(struct device *d, u64 off, void *buf, size_t len)
+{
+	struct counting *c = (struct counting *)d;
+
+	c->bytes_read += len;
+	return c->under->ops->read(c->under, off, buf, len);
+}
+
+static int counting_write(struct device *d, u64 off, const void *buf, size_t len)
+{
+	struct device *under = ((struct counting *)d)->under;
+
+	return under->ops->write(under, off, buf, len);
+}
+
+/* The first 64 MiB are not zeros. */
+static int read_front(void *ctx, u64 off, void *buf, size_t len, struct err *e)
+{
+	(void)ctx;
+	(void)e;
+	memset(buf, off < 64 * MIB ? 'x' : 0, len);
+	return 0;
+}
+
+TEST(where_all_is_different_a_part_is_looked_at)
+{
+	static const struct device_ops ops = { .read = counting_read, .write = counting_write };
+	AUTO_DEVICE struct device *d = device_new_memory("stick", 96 * MIB, 512);
+	struct counting c = { .d = *d, .under = d };
+	struct writelist *w = writelist_new();
+	AUTO_ERR struct err e = { 0 };
+	AUTO_FREE u8 *piece = xcalloc(1, MIB);
+
+	c.d.ops = &ops;
+	writelist_compare(w, true);
+	writelist_add_input(w, 0, 96 * MIB, (struct input){ .read = read_front }, NULL);
+	CHECK_OK(writelist_finish(w, &e), &e);
+	CHECK_OK(writelist_run(w, &c.d, NULL, &e), &e);
+	/* 16 MiB, of the other 48 each fourth; three are passed until it is seen that the rest is equal. */
+	CHECK_U64(c.bytes_read, (16 + 12 + 29) * MIB);
+	CHECK_U64(writelist_counts(w).written, (64 + 3) * MIB);
+	CHECK_U64(writelist_counts(w).spared, 29 * MIB);
+	for (u64 at = 0; at < 96 * MIB; at += MIB) {
+		CHECK_OK(device_read(d, at, piece, MIB, &e), &e);
+		CHECK(piece[0] == (at < 64 * MIB ? 'x' : 0) && memcmp(piece, piece + 1, MIB - 1) == 0);
+	}
+	writelist_free(w);
+}
+
 int main(int argc, char **argv)
 {
 	return test_main(argc, argv);
