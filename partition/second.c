@@ -208,9 +208,12 @@ static void read_disk(const PedDisk *disk, struct view *v)
 
 static void read_copy(const struct shadow *s, u32 sector_size, struct view *v)
 {
-	PedDevice *dev = lib.device_get(shadow_path(s));
+	char path[32];
+	PedDevice *dev;
 	PedDisk *disk;
 
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", shadow_fd(s));
+	dev = lib.device_get(path);
 	if (!dev)
 		return;
 	/* For a file it takes 512. */

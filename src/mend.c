@@ -41,9 +41,13 @@ static int fill(struct shadow *c, struct device *boot, struct progress *p, struc
 
 /* What it says goes to the user; its exit status does not tell "mended" from "failed" well enough: it is asked again.
  */
-static int run_repair(const char *const argv[], const char *package, struct buf *said, struct err *e)
+static int run_repair(const struct shadow *c, const char *const argv[], const char *package, struct buf *said,
+                      struct err *e)
 {
-	const struct spawn s = { .argv = argv, .package = package, .tmpdir = scratch_parent(), .seconds = SECONDS };
+	const int fd = shadow_fd(c);
+	const struct spawn s = {
+		.argv = argv, .package = package, .tmpdir = scratch_parent(), .seconds = SECONDS, .fds = &fd, .n_fds = 1
+	};
 	AUTO_ERR struct err why = { 0 };
 	int r = spawn_run(&s, said, &why);
 
@@ -64,35 +68,40 @@ static void rename_copy(struct buf *said, const char *path)
 	*said = b;
 }
 
-static int ask_again(const char *const argv[], const char *package, struct err *e)
+static int ask_again(const struct shadow *c, const char *const argv[], const char *package, struct err *e)
 {
-	const struct spawn s = { .argv = argv, .package = package, .tmpdir = scratch_parent(), .seconds = SECONDS };
+	const int fd = shadow_fd(c);
+	const struct spawn s = {
+		.argv = argv, .package = package, .tmpdir = scratch_parent(), .seconds = SECONDS, .fds = &fd, .n_fds = 1
+	};
 	int r = spawn_run(&s, NULL, e);
 
 	return r == -EIO ? fail(e, -EUCLEAN, "it cannot be mended") : r;
 }
 
-static int mend_fat(const char *path, struct buf *said, struct err *e)
+static int mend_fat(const struct shadow *c, struct buf *said, struct err *e)
 {
+	const char *path = shadow_path(c);
 	const char *const repair[] = { "fsck.fat", "-a", path, NULL }, *const ask[] = { "fsck.fat", "-n", path, NULL };
-	int r = run_repair(repair, "dosfstools", said, e);
+	int r = run_repair(c, repair, "dosfstools", said, e);
 
-	return r < 0 ? r : ask_again(ask, "dosfstools", e);
+	return r < 0 ? r : ask_again(c, ask, "dosfstools", e);
 }
 
 /* First what can be mended without a choice; then all. */
-static int mend_ext4(const char *path, struct buf *said, struct err *e)
+static int mend_ext4(const struct shadow *c, struct buf *said, struct err *e)
 {
+	const char *path = shadow_path(c);
 	const char *const preen[] = { "e2fsck", "-f", "-p", path, NULL };
 	const char *const repair[] = { "e2fsck", "-f", "-y", path, NULL };
 	const char *const ask[] = { "e2fsck", "-f", "-n", path, NULL };
 	AUTO_ERR struct err why = { 0 };
-	int r = run_repair(preen, "e2fsprogs", said, e);
+	int r = run_repair(c, preen, "e2fsprogs", said, e);
 
-	if (r < 0 || ask_again(ask, "e2fsprogs", &why) == 0)
+	if (r < 0 || ask_again(c, ask, "e2fsprogs", &why) == 0)
 		return r;
-	r = run_repair(repair, "e2fsprogs", said, e);
-	return r < 0 ? r : ask_again(ask, "e2fsprogs", e);
+	r = run_repair(c, repair, "e2fsprogs", said, e);
+	return r < 0 ? r : ask_again(c, ask, "e2fsprogs", e);
 }
 
 /* fsck.fat leaves a backup boot sector alone that says something else. */
@@ -113,7 +122,7 @@ static int copy_boot_sector(struct shadow *c, u64 volume, struct err *e)
 
 static int run_program(struct shadow *c, const struct stick *s, struct buf *said, struct err *e)
 {
-	int r = s->boot_is_ext4 ? mend_ext4(shadow_path(c), said, e) : mend_fat(shadow_path(c), said, e);
+	int r = s->boot_is_ext4 ? mend_ext4(c, said, e) : mend_fat(c, said, e);
 
 	rename_copy(said, shadow_path(c));
 	return r < 0 || s->boot_is_ext4 ? r : copy_boot_sector(c, s->boot_size, e);
@@ -125,7 +134,7 @@ static int keep_checksums(struct shadow *c, const struct stick *s, struct device
 	const char *const ask[] = { "e2fsck", "-f", "-n", shadow_path(c), NULL };
 	int r = s->boot_is_ext4 ? mend_keep_checksums(c, boot, e) : 0;
 
-	return r > 0 ? ask_again(ask, "e2fsprogs", e) : r;
+	return r > 0 ? ask_again(c, ask, "e2fsprogs", e) : r;
 }
 
 /* ---- what has changed */

@@ -36,7 +36,7 @@ static int replay(struct place *p, struct buf *findings, struct err *e)
 	if (r == 0) {
 		const char *const argv[] = { "e2fsck", "-y", "-E", "journal_only", shadow_path(s), NULL };
 
-		r = fs_judge(argv, PACKAGE, findings, e);
+		r = fs_judge(s, argv, PACKAGE, findings, e);
 	}
 	/* It ends with 1 where it has replayed something; whether that was well done is told by what is read then. */
 	if (r == 1) {
@@ -112,9 +112,9 @@ static int judge(struct place *p, bool preen, struct buf *findings, struct err *
 	const char *const then[] = { "e2fsck", "-fn", shadow_path(s), NULL };
 
 	if (preen)
-		r = fs_judge(first, PACKAGE, findings, e);
+		r = fs_judge(s, first, PACKAGE, findings, e);
 	buf_clear(findings);
-	return r < 0 ? r : fs_judge(then, PACKAGE, findings, e);
+	return r < 0 ? r : fs_judge(s, then, PACKAGE, findings, e);
 }
 
 int look_ext(struct look *l, struct place *p, const struct fs_found *f, struct err *e)

@@ -246,7 +246,7 @@ static int judge(const struct fat_look *k, struct buf *findings, struct err *e)
 		return r;
 	const char *const argv[] = { "fsck.fat", "-n", shadow_path(s), NULL };
 
-	return fs_judge(argv, "dosfstools", findings, e);
+	return fs_judge(s, argv, "dosfstools", findings, e);
 }
 
 static int add_judged(struct fat_look *k, struct err *e)

@@ -43,9 +43,11 @@ void fs_findings(const struct buf *output, struct buf *ret)
 	}
 }
 
-int fs_judge(const char *const argv[], const char *package, struct buf *ret_findings, struct err *e)
+int fs_judge(const struct shadow *copy, const char *const argv[], const char *package, struct buf *ret_findings,
+             struct err *e)
 {
-	const struct spawn s = { .argv = argv, .package = package, .seconds = JUDGE_SECONDS };
+	const int fd = shadow_fd(copy);
+	const struct spawn s = { .argv = argv, .package = package, .seconds = JUDGE_SECONDS, .fds = &fd, .n_fds = 1 };
 	AUTO_BUF struct buf output = { 0 };
 	int r = spawn_run(&s, &output, e);
 

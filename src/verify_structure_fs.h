@@ -22,10 +22,11 @@ struct fs_copy {
 int fs_copy_stretch(void *ctx, u64 off, u64 len);
 
 /*
- * Runs a checker: 0 when it is content, 1 when it is not and *ret_findings is what it says. -ENOENT: it is not
- * installed.
+ * Runs a checker on `copy`, which argv names by shadow_path(): 0 when it is content, 1 when it is not and *ret_findings
+ * is what it says. -ENOENT: it is not installed.
  */
-MUST_CHECK int fs_judge(const char *const argv[], const char *package, struct buf *ret_findings, struct err *e);
+MUST_CHECK int fs_judge(const struct shadow *copy, const char *const argv[], const char *package,
+                        struct buf *ret_findings, struct err *e);
 /* The first findings in what a checker has said. */
 void fs_findings(const struct buf *output, struct buf *ret);
 

@@ -6,7 +6,7 @@
  *
  *	r = shadow_new(d, start, size, &s, e);
  *	r = shadow_copy(s, 0, 64 * KIB, e);
- *	... argv: shadow_path(s) ...
+ *	... argv: shadow_path(s), fds: shadow_fd(s) ...
  *	shadow_free(s);
  */
 #ifndef LIVESTICK_MEDIA_SHADOW_H
@@ -41,7 +41,10 @@ MUST_CHECK int shadow_changes(struct shadow *s, struct device *d, shadow_change 
 /* Writes them into `to`. */
 MUST_CHECK int shadow_apply(struct shadow *s, struct device *to, struct err *e);
 
-/* A path that is good for this process and its children as long as the shadow is. */
+/*
+ * The path of it for a program that gets shadow_fd() as its first descriptor (spawn.h). By no other way: a process that
+ * no debugger may look at lets none of its children into its own /proc/PID/fd. In this process /proc/self/fd is good.
+ */
 const char *shadow_path(const struct shadow *s);
 int shadow_fd(const struct shadow *s);
 u64 shadow_copied(const struct shadow *s);
