@@ -13,12 +13,16 @@
 #define ENTRY         8 /* of an entry, in front of the name */
 #define METADATA_CSUM 0x400
 
+/* What says so lies in the same sector; in another one. */
+enum { IDLE_HERE = 1, IDLE_THERE };
+
 /* What a checksum is over: `len` bytes; where it is itself. */
 struct sealed {
 	u8 was[BLOCK], now[BLOCK];
 	size_t len, at;
-	bool idle[BLOCK];     /* bytes that mean nothing in `now` */
-	bool was_idle[BLOCK]; /* and in `was` */
+	/* Bytes that mean nothing. */
+	u8 idle[BLOCK];     /* in `now` */
+	u8 was_idle[BLOCK]; /* in `was` */
 };
 
 /* Of any bytes before it, the same for both: that makes no difference to what is compared here. */
@@ -131,9 +135,10 @@ static bool balance(struct sealed *s)
 	memcpy(s->now + s->at, s->was + s->at, 4);
 	for (size_t at = 0; at < s->len; at += SECTOR)
 		n += is_changed(s, at);
-	/* While another sector is the old one it tells what these bytes are. */
+	/* While that sector is the old one these bytes are what it says. */
 	for (size_t i = 0; n > 1 && i < s->len; i++)
-		s->idle[i] = s->idle[i] && s->was_idle[i];
+		if (s->idle[i] == IDLE_THERE && !s->was_idle[i])
+			s->idle[i] = 0;
 	for (size_t at = 0; at < s->len; at += SECTOR)
 		if (is_changed(s, at) && !balance_sector(s, at))
 			return false;
@@ -142,8 +147,13 @@ static bool balance(struct sealed *s)
 
 /* ---- what has a checksum elsewhere */
 
+static bool is_in_sector(size_t a, size_t b)
+{
+	return a / SECTOR == b / SECTOR;
+}
+
 /* A block of a directory without an index, as it is: notes what lies behind the names. */
-static bool is_directory(const u8 *block, bool *idle)
+static bool is_directory(const u8 *block, u8 *idle)
 {
 	size_t at = 0;
 
@@ -155,7 +165,7 @@ static bool is_directory(const u8 *block, bool *idle)
 			return false;
 		/* The byte behind a name is left: e2fsck wants "." and ".." to end in a zero. */
 		for (size_t i = at + ENTRY + (is_free ? 0 : name + 1); i < at + len; i++)
-			idle[i] = true;
+			idle[i] = is_in_sector(i, at) && is_in_sector(i, at + ENTRY - 1) ? IDLE_HERE : IDLE_THERE;
 		at += len;
 	}
 	return get_le32(block + at) == 0 && get_le16(block + at + 4) == TAIL && block[at + 6] == 0 &&
@@ -181,8 +191,8 @@ static int keep_super(struct shadow *c, struct device *boot, bool *ret_sealed, s
 	if (r < 0)
 		return r;
 	*ret_sealed = get_le32(s.now + offsetof(struct ext2_super_block, s_feature_ro_compat)) & METADATA_CSUM;
-	memset(s.idle + written, true, 8);
-	memset(s.was_idle + written, true, 8);
+	memset(s.idle + written, IDLE_HERE, 8);
+	memset(s.was_idle + written, IDLE_HERE, 8);
 	if (!*ret_sealed || memcmp(s.was, s.now, SUPER_SIZE) == 0 || !balance(&s))
 		return 0;
 	r = shadow_put(c, SUPER_AT, s.now, SUPER_SIZE, e);
