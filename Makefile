@@ -184,6 +184,10 @@ torture:
 	$(Q)tests/torture/torture.py $(B)/tools/record ext4 --full
 	$(Q)tests/torture/torture.py $(B)/tools/record fat32 --sector 4096 --full
 	$(Q)tests/torture/torture.py $(B)/tools/record ext4 --sector 4096 --full
+	$(Q)tests/torture/repair.py $(B)/tools/record fat32 --full
+	$(Q)tests/torture/repair.py $(B)/tools/record ext4 --full
+	$(Q)tests/torture/repair.py $(B)/tools/record fat32 --sector 4096 --full
+	$(Q)tests/torture/repair.py $(B)/tools/record ext4 --sector 4096 --full
 	$(Q)tests/torture/kills.py $(B) "$$(tests/iso/small.sh 1 | tail -n 1)" "$$(tests/iso/small.sh 2 | tail -n 1)" 20
 
 format:

@@ -15,4 +15,9 @@ pair() {
 
 pair
 pair --sector 4096
+
+# The same for upgrade --repair.
+for kind in fat32 ext4; do
+    "$root/tests/torture/repair.py" "$LIVESTICK_BUILD/tools/record" $kind || suite_failed=1
+done
 finish

@@ -23,7 +23,7 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import loader  # noqa: E402
 from fat import Broken  # noqa: E402
-from torture import LOADER, MINE, SWITCH, Enumeration, Expected, Torture, copy_image, run, stuff  # noqa: E402
+from torture import LOADER, MINE, SWITCH, Enumeration, Expected, Torture, copy_image, run, sectors, stuff  # noqa: E402
 
 FREE, END = 0, 0x0fffffff
 VICTIMS = ["/victims/%s.bin" % name for name in ("short", "tofree", "sharer", "shared", "gone", "lost", "turned")]
@@ -163,8 +163,14 @@ class FatEditor:
         self.write(self.stick.boot + self.sector + 488, struct.pack("<I", 12345))
 
     def fill_root(self):
-        """No room for what is found; to the end of its last cluster."""
+        """No room for what is found, to the end of its last cluster; whose entry is the last one of a sector."""
         chain, n = self.volume.chain(self.volume.root), 0
+        per_sector = self.sector // 4
+        far = self.volume.n_clusters // per_sector * per_sector - 1
+        self.entry(chain[-1], far)
+        self.entry(far, END)
+        self.write(self.volume.place(far), bytes(self.volume.cluster))
+        chain.append(far)
         for cluster in chain:
             data = self.volume.content([cluster])
             for at in range(0, len(data), 32):
@@ -196,7 +202,7 @@ def chains(e, rng):
     e.marks()
     # Shorter than its size; into what is free; into another one; one that nothing names.
     e.entry(e.chain(VICTIMS[0])[1], END)
-    e.entry(e.chain(VICTIMS[1])[1], e.volume.n_clusters)
+    e.entry(e.chain(VICTIMS[1])[1], e.volume.n_clusters - 5)
     e.entry(e.chain(VICTIMS[2])[0], e.chain(VICTIMS[3])[1])
     e.write(e.place(VICTIMS[4]), b"\xe5")
     e.fill_root()
@@ -232,6 +238,9 @@ def wrong_counts(e, rng):
 
 
 def names_and_inodes(e, rng):
+    # A directory of more than one sector, of which some change.
+    e.run("mkdir /many", "cd /many", *("write /dev/null file-%03d" % i for i in range(150)))
+    e.run(*("clri /many/file-%03d" % i for i in (10, 50, 90, 130)), *("unlink /many/file-%03d" % i for i in (20, 51)))
     e.run("clri %s" % VICTIMS[4], "unlink %s" % VICTIMS[5], "sif %s links_count 4" % VICTIMS[0],
           "clri /in-root.bin", "ssv state 0")
 
@@ -400,7 +409,7 @@ class Repair(Torture):
     def again(self, name, e, victims):
         bad = []
         rng = self.rng(name + " again")
-        chosen = e.samples if self.full else rng.sample(e.samples, min(len(e.samples), 8))
+        chosen = rng.sample(e.samples, min(len(e.samples), 60 if self.full else 8))
         for what, writes in chosen:
             bad += self.run_again(e.sample(writes), what, victims)
         self.tell("repair-%s-again" % name, bad, "%d states mended again" % len(chosen))
@@ -432,10 +441,12 @@ class Repair(Torture):
             except Broken:
                 pass
         if name == "chains":
-            # What leads to a new cluster without the cluster's own entry.
-            stick, found = self.load(damaged), False
-            for write in (w for writes in epochs[-4:] for w in writes):
-                stick.write(*write)
+            # Each sector of the tables alone, as it will be: what leads to a new cluster without the cluster's entry.
+            found = False
+            parts = (part for writes in epochs for write in writes for part in sectors(write, self.sector))
+            for offset, data in dict(parts).items():
+                stick = self.load(damaged)
+                stick.write(offset, data)
                 tried += 1
                 try:
                     judge(stick)
