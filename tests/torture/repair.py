@@ -409,7 +409,7 @@ class Repair(Torture):
     def again(self, name, e, victims):
         bad = []
         rng = self.rng(name + " again")
-        chosen = e.samples if self.full else rng.sample(e.samples, min(len(e.samples), 8))
+        chosen = rng.sample(e.samples, min(len(e.samples), 60 if self.full else 8))
         for what, writes in chosen:
             bad += self.run_again(e.sample(writes), what, victims)
         self.tell("repair-%s-again" % name, bad, "%d states mended again" % len(chosen))
