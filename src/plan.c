@@ -16,6 +16,8 @@
 /* For loaders that become larger. */
 #define ESP_SPARE (16 * MIB)
 
+#define EXT4_BLOCK_SIZE 4096
+
 /* Less than this is no persistence worth the name. */
 #define DATA_MIN (64 * MIB)
 
@@ -304,11 +306,21 @@ static void boot_sizes(const struct plan *p, u64 second, u32 sector_size, u64 re
 		ret_size[i] = ext4_size_for(&p->boot_files, extra[i], true);
 }
 
+/* A file of a few bytes takes a block of ext4, too. What it takes on FAT32 is counted with large clusters. */
+static u64 system_bytes(const struct plan *p)
+{
+	u64 bytes = 0;
+
+	for (size_t i = 0; p->boot_is_ext4 && i < p->n_copy; i++)
+		bytes += MAX(align_up(p->copy[i].node->size, EXT4_BLOCK_SIZE), EXT4_BLOCK_SIZE);
+	return MAX(bytes, p->copy_bytes);
+}
+
 static struct layout_request layout_wanted(const struct plan *p, u32 sector_size)
 {
 	const struct plan_options *o = &p->options;
 	/* A later system is taken to be at most a quarter larger. */
-	u64 second = p->copy_bytes + p->copy_bytes / 4 + BOOT_SPARE, boot[2];
+	u64 system = system_bytes(p), second = system + system / 4 + BOOT_SPARE, boot[2];
 
 	boot_sizes(p, second, sector_size, boot);
 	return (struct layout_request){
