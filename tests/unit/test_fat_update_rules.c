@@ -359,7 +359,7 @@ TEST(a_replaced_file_keeps_its_name)
 	small_put(&s, &have);
 	/* Sorted: "A long name.txt" takes three entries. */
 	small_poke(&s, small_cluster(&s, s.root) + 3 * 32 + 12, "\x18", 1);
-	memcpy(have.file[0].path, "/readme.txt", 11);
+	have.file[0].path = "/readme.txt";
 	holds_exactly(s.d, s.start, &have, "lower case");
 	for (size_t i = 0; i < 2; i++) {
 		struct volume_file *f =
