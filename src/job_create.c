@@ -33,12 +33,24 @@ void create_source_free(struct create_source *s)
 	*s = (struct create_source){ 0 };
 }
 
+/* Nodes may carry any date; one that FAT cannot hold says nothing. */
+static int newest(void *ctx, const struct node *n)
+{
+	i64 *time = ctx;
+
+	if (n->mtime > *time && n->mtime < 4102444800) /* 2100 */
+		*time = n->mtime;
+	return 0;
+}
+
 /* The request as the plan wants it: the answers are read by now. */
 static struct plan_options options(const struct create_job *j)
 {
 	struct plan_options o = j->request->plan;
 
 	o.answers = j->request->answers ? &j->from->answers : NULL;
+	if (j->request->time_from_source)
+		source_each(j->from->facts.source, newest, &o.time);
 	return o;
 }
 
@@ -76,16 +88,35 @@ static int plan_failed(const struct create_job *j, int r, struct err *e)
 	return fail(e, r, "%s", r == -ENOSPC ? j->request->target : j->request->source);
 }
 
+/* A plain file has the sectors that the drive has for which it is made. */
+static u32 sector_size(const struct create_job *j)
+{
+	if (j->device && j->device->is_block)
+		return j->device->sector_size;
+	return j->request->sector_size ? j->request->sector_size : 512;
+}
+
+/* Once more when the drive has other sectors than were thought. */
+static int begin_plan(struct create_job *j, struct err *e)
+{
+	const struct plan_options o = options(j);
+	int r;
+
+	plan_free(TAKE(j->plan));
+	r = plan_begin(&j->from->facts, &j->host, sector_size(j), &o, &j->plan, e);
+	return r < 0 ? plan_failed(j, r, e) : 0;
+}
+
 /* What the user will be shown; asked before anything is opened, so that a wrong drive is not even locked. */
 static int check_target(struct create_job *j, struct err *e)
 {
 	const struct create_request *q = j->request;
-	const struct plan_options o = options(j);
 	enum target_kind kind;
-	int r = plan_smallest(&j->from->facts, &j->host, &o, &j->guard.need, e);
+	int r = begin_plan(j, e);
 
 	if (r < 0)
-		return plan_failed(j, r, e);
+		return r;
+	j->guard.need = plan_smallest(j->plan);
 	r = guard_target(q->target, q->make_size != 0, &kind, e);
 	if (r < 0)
 		return r;
@@ -145,24 +176,6 @@ static int scan_target(struct create_job *j, struct err *e)
 	return r < 0 ? r : scan_device(j->device, &j->scan, e);
 }
 
-/* Nodes may carry any date; one that FAT cannot hold says nothing. */
-static int newest(void *ctx, const struct node *n)
-{
-	i64 *time = ctx;
-
-	if (n->mtime > *time && n->mtime < 4102444800) /* 2100 */
-		*time = n->mtime;
-	return 0;
-}
-
-/* A plain file has the sectors that the drive has for which it is made. */
-static u32 sector_size(const struct create_job *j)
-{
-	if (j->device && j->device->is_block)
-		return j->device->sector_size;
-	return j->request->sector_size ? j->request->sector_size : 512;
-}
-
 static int check_sector_size(struct create_job *j, struct err *e)
 {
 	const struct create_request *q = j->request;
@@ -180,17 +193,12 @@ static int check_sector_size(struct create_job *j, struct err *e)
 
 static int make_plan(struct create_job *j, struct err *e)
 {
-	const struct create_request *q = j->request;
-	struct plan_options o = options(j);
-	const struct plan_stick stick = {
-		.size = j->device ? j->device->size : align_down(q->make_size, 4096),
-		.sector_size = sector_size(j),
-	};
-	int r;
+	u64 size = j->device ? j->device->size : align_down(j->request->make_size, 4096);
+	int r = j->plan->wanted.sector_size == sector_size(j) ? 0 : begin_plan(j, e);
 
-	if (q->time_from_source)
-		source_each(j->from->facts.source, newest, &o.time);
-	r = plan_make(&j->from->facts, &j->host, &stick, &o, &j->plan, e);
+	if (r < 0)
+		return r;
+	r = plan_finish(j->plan, &j->host, size, e);
 	return r < 0 ? plan_failed(j, r, e) : 0;
 }
 

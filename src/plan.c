@@ -16,6 +16,8 @@
 /* For loaders that become larger. */
 #define ESP_SPARE (16 * MIB)
 
+#define EXT4_BLOCK_SIZE 4096
+
 /* Less than this is no persistence worth the name. */
 #define DATA_MIN (64 * MIB)
 
@@ -277,18 +279,28 @@ static void boot_sizes(const struct plan *p, u64 second, u32 sector_size, u64 re
 		ret_size[i] = ext4_size_for(&p->boot_files, extra[i], true);
 }
 
-static struct layout_request layout_wanted(const struct plan *p, const struct plan_stick *stick,
-                                           const struct plan_options *o)
+/* A file of a few bytes takes a block of ext4, too. What it takes on FAT32 is counted with large clusters. */
+static u64 system_bytes(const struct plan *p)
 {
-	/* A later system is taken to be at most a quarter larger. */
-	u64 first = p->copy_bytes - p->same_bytes, second = first + first / 4 + BOOT_SPARE, boot[2];
+	u64 bytes = 0;
 
-	boot_sizes(p, second, stick->sector_size, boot);
+	for (size_t i = 0; p->boot_is_ext4 && i < p->n_copy; i++)
+		bytes +=
+		    p->copy[i].same_as ? 0 : MAX(align_up(p->copy[i].node->size, EXT4_BLOCK_SIZE), EXT4_BLOCK_SIZE);
+	return MAX(bytes, p->copy_bytes - p->same_bytes);
+}
+
+static struct layout_request layout_wanted(const struct plan *p, u32 sector_size)
+{
+	const struct plan_options *o = &p->options;
+	/* A later system is taken to be at most a quarter larger. */
+	u64 system = system_bytes(p), second = system + system / 4 + BOOT_SPARE, boot[2];
+
+	boot_sizes(p, second, sector_size, boot);
 	return (struct layout_request){
 		.table = o->table,
-		.sector_size = stick->sector_size,
-		.device_size = stick->size,
-		.esp = p->boot_is_ext4 ? fat32_size_for(&p->esp_files, ESP_SPARE, stick->sector_size) : 0,
+		.sector_size = sector_size,
+		.esp = p->boot_is_ext4 ? fat32_size_for(&p->esp_files, ESP_SPARE, sector_size) : 0,
 		.boot_one = boot[0],
 		.boot_two = boot[1],
 		.boot_max = p->boot_is_ext4 ? EXT4_MAX_SIZE : 0,
@@ -355,19 +367,19 @@ bool plan_can_link(const struct facts *facts, const struct plan_options *o)
 }
 
 /* A BIOS loader reads sectors of 512 bytes only. */
-static int choose_firmware(struct plan *p, const struct host *host, const struct plan_stick *stick, struct err *e)
+static int choose_firmware(struct plan *p, const struct host *host, u32 sector_size, struct err *e)
 {
 	p->efi = p->facts->efi.why_not ? &host->efi : &p->facts->efi;
 	if (p->efi->from == EFI_NOWHERE)
 		p->efi = NULL;
 	p->uefi = p->efi != NULL;
-	p->bios = stick->sector_size == 512;
+	p->bios = sector_size == 512;
 	if (p->bios || p->efi)
 		return 0;
 	return fail_refused(e, -ENOTSUP,
 	                    "the target has sectors of %u bytes, which no BIOS loader boots from, and there is no UEFI "
 	                    "loader: %s",
-	                    stick->sector_size, host->why_no_efi);
+	                    sector_size, host->why_no_efi);
 }
 
 static void judge_secure_boot(struct plan *p)
@@ -391,10 +403,10 @@ static void judge_secure_boot(struct plan *p)
 }
 
 /* What the layout and the files depend on. */
-static int decide(struct plan *p, struct host *host, const struct plan_stick *stick, const struct plan_options *o,
-                  struct err *e)
+static int decide(struct plan *p, struct host *host, u32 sector_size, struct err *e)
 {
-	int r = choose_firmware(p, host, stick, e);
+	const struct plan_options *o = &p->options;
+	int r = choose_firmware(p, host, sector_size, e);
 
 	if (r == 0)
 		r = choose_boot_fs(p, o, e);
@@ -413,8 +425,9 @@ static int decide(struct plan *p, struct host *host, const struct plan_stick *st
 }
 
 /* The menu, and all files but those that the family wants on DATA. */
-static int fill(struct plan *p, struct host *host, const struct plan_options *o, u64 room_on_data, struct err *e)
+static int fill(struct plan *p, struct host *host, u64 room_on_data, struct err *e)
 {
+	const struct plan_options *o = &p->options;
 	int r;
 
 	p->medium.data_room = room_on_data;
@@ -455,65 +468,81 @@ static void unfill(struct plan *p)
  * What an entry says may depend on how much room there is on DATA, which is known when BOOT has its size, which depends
  * on what the entries say. So they are first made for the largest DATA there can be: none becomes longer after that.
  */
-static int measure(struct plan *p, struct host *host, const struct plan_stick *stick, const struct plan_options *o,
-                   struct layout_request *ret, struct err *e)
-{
-	int r = decide(p, host, stick, o, e);
-
-	if (r == 0)
-		r = fill(p, host, o, p->has_data ? EXT4_MAX_SIZE : 0, e);
-	if (r == 0)
-		*ret = layout_wanted(p, stick, o);
-	return r;
-}
-
-int plan_make(const struct facts *facts, struct host *host, const struct plan_stick *stick,
-              const struct plan_options *o, struct plan **ret, struct err *e)
+int plan_begin(const struct facts *facts, struct host *host, u32 sector_size, const struct plan_options *o,
+               struct plan **ret, struct err *e)
 {
 	struct plan *p = xcalloc(1, sizeof(*p));
-	struct layout_request wanted;
 	int r;
 
 	p->facts = facts;
+	p->options = *o;
 	p->slot = 'a';
 	p->slot_dir = "";
-	r = measure(p, host, stick, o, &wanted, e);
-	if (r == 0 && o->slots == 2 && !facts->family->takes_slot)
-		r = fail(e, -ENOTSUP, "--slots 2: a %s system boots only from the root of its medium",
-		         facts->family->name);
+	r = decide(p, host, sector_size, e);
 	if (r == 0)
-		r = layout_make(&wanted, &p->layout, e);
-	if (r == 0) {
-		const struct part *data = layout_part(&p->layout, PART_DATA);
-
-		unfill(p);
-		r = fill(p, host, o, data ? plan_data_room(data->size) : 0, e);
-	}
-	if (r == 0)
-		add_data_files(p);
+		r = fill(p, host, p->has_data ? EXT4_MAX_SIZE : 0, e);
 	if (r < 0) {
 		plan_free(p);
 		return r;
 	}
+	p->wanted = layout_wanted(p, sector_size);
 	*ret = p;
 	return 0;
 }
 
-int plan_smallest(const struct facts *facts, struct host *host, const struct plan_options *o, u64 *ret_size,
-                  struct err *e)
+u64 plan_smallest(const struct plan *p)
 {
-	struct plan *p = xcalloc(1, sizeof(*p));
-	const struct plan_stick any = { .sector_size = 512 };
-	struct layout_request wanted;
+	return layout_smallest(&p->wanted);
+}
+
+/* Whether with so much room on DATA the entries say the same: then no file becomes another one. */
+static int says_the_same(const struct plan *p, u64 room_on_data, bool *ret, struct err *e)
+{
+	struct plan other = { .facts = p->facts, .slot = p->slot, .slot_dir = p->slot_dir };
 	int r;
 
-	p->facts = facts;
-	p->slot = 'a';
-	p->slot_dir = "";
-	r = measure(p, host, &any, o, &wanted, e);
+	other.boot_is_ext4 = p->boot_is_ext4;
+	other.has_data = p->has_data;
+	other.efi = p->efi;
+	other.bios = p->bios;
+	other.uefi = p->uefi;
+	other.time = p->time;
+	other.medium = p->medium;
+	other.medium.data_room = room_on_data;
+	r = plan_make_menu(&other, &p->options, e);
+	*ret = r == 0 && buf_same(&other.slot_cfg, &p->slot_cfg) && buf_same(&other.slot_grub, &p->slot_grub) &&
+	       buf_same(&other.over.data, &p->over.data);
+	unfill(&other);
+	return r;
+}
+
+static int fill_again(struct plan *p, struct host *host, struct err *e)
+{
+	const struct part *data = layout_part(&p->layout, PART_DATA);
+	u64 room = data ? plan_data_room(data->size) : 0;
+	bool same = false;
+	int r = says_the_same(p, room, &same, e);
+
+	p->medium.data_room = room;
+	if (r < 0 || same)
+		return r;
+	unfill(p);
+	return fill(p, host, room, e);
+}
+
+int plan_finish(struct plan *p, struct host *host, u64 size, struct err *e)
+{
+	int r;
+
+	if (p->options.slots == 2 && !p->facts->family->takes_slot)
+		return fail(e, -ENOTSUP, "--slots 2: a %s system boots only from the root of its medium",
+		            p->facts->family->name);
+	p->wanted.device_size = size;
+	r = layout_make(&p->wanted, &p->layout, e);
 	if (r == 0)
-		*ret_size = layout_smallest(&wanted);
-	plan_free(p);
+		r = fill_again(p, host, e);
+	if (r == 0)
+		add_data_files(p);
 	return r;
 }
 

@@ -32,12 +32,6 @@ struct plan_options {
 	i64 time; /* of everything we make ourselves: seconds since 1970 */
 };
 
-/* The stick to be, as far as a plan must know it. */
-struct plan_stick {
-	u64 size;
-	u32 sector_size;
-};
-
 struct plan_copy {
 	const struct node *node;
 	const char *as; /* its path on BOOT, the plan's; NULL: where it is in the source, in the slot */
@@ -59,8 +53,10 @@ struct plan_leave {
 
 struct plan {
 	const struct facts *facts;
-	char slot;            /* 'a' or 'b' */
-	const char *slot_dir; /* where its system is: "" or SLOT_B_DIR */
+	struct plan_options options;
+	struct layout_request wanted; /* of the partitions; device_size is not known before plan_finish() */
+	char slot;                    /* 'a' or 'b' */
+	const char *slot_dir;         /* where its system is: "" or SLOT_B_DIR */
 	struct layout layout;
 	struct table_ids ids;
 	bool boot_is_ext4;
@@ -104,11 +100,21 @@ struct plan {
 bool plan_can_link(const struct facts *facts, const struct plan_options *o);
 
 /*
+ * A plan is made in two steps, because how large a stick must be has to be known before one is looked at:
+ *
+ *	r = plan_begin(facts, host, sector_size, &options, &p, e);
+ *	plan_smallest(p) bytes are needed
+ *	r = plan_finish(p, host, size, e);
+ *
  * `facts`, `host` and the strings of `o` are borrowed until plan_free(). Errors are those of layout_make(),
  * fat32_plan() and: -E2BIG (kernel arguments too long), -EINVAL (an option that cannot be).
  */
-MUST_CHECK int plan_make(const struct facts *facts, struct host *host, const struct plan_stick *stick,
-                         const struct plan_options *o, struct plan **ret, struct err *e);
+MUST_CHECK int plan_begin(const struct facts *facts, struct host *host, u32 sector_size, const struct plan_options *o,
+                          struct plan **ret, struct err *e);
+/* Of a stick, in bytes. */
+u64 plan_smallest(const struct plan *p);
+/* For a stick of `size` bytes; once. */
+MUST_CHECK int plan_finish(struct plan *p, struct host *host, u64 size, struct err *e);
 void plan_free(struct plan *p);
 
 /* The path on BOOT; the caller frees. */
@@ -133,10 +139,6 @@ struct plan_upgrade {
  */
 MUST_CHECK int plan_make_upgrade(const struct facts *facts, const struct plan_upgrade *o, struct plan **ret,
                                  struct err *e);
-
-/* The smallest stick for these facts and options, in bytes. */
-MUST_CHECK int plan_smallest(const struct facts *facts, struct host *host, const struct plan_options *o, u64 *ret_size,
-                             struct err *e);
 
 /* switch.cfg for the plan's menu: `previous` is the letter of the other slot when that is to be shown, else 0. */
 void plan_write_switch(const struct plan *p, char previous, char ret_sector[MENU_SWITCH_SIZE]);

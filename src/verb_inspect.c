@@ -299,12 +299,19 @@ static int show_stick_json(const struct stick *s, struct device *d, struct err *
 /* What a stick of this source would be, short of a target: what is copied, what stays behind, how large it must be. */
 static int plan_of(const struct facts *f, struct host *host, struct plan **ret_plan, u64 *ret_smallest, struct err *e)
 {
-	struct plan_options o = { 0 };
-	struct plan_stick stick = { .sector_size = 512 };
-	int r = plan_smallest(f, host, &o, ret_smallest, e);
+	const struct plan_options o = { 0 };
+	struct plan *p;
+	int r = plan_begin(f, host, 512, &o, &p, e);
 
-	stick.size = *ret_smallest;
-	return r < 0 ? r : plan_make(f, host, &stick, &o, ret_plan, e);
+	if (r < 0)
+		return r;
+	*ret_smallest = plan_smallest(p);
+	r = plan_finish(p, host, *ret_smallest, e);
+	if (r < 0)
+		plan_free(p);
+	else
+		*ret_plan = p;
+	return r;
 }
 
 static int show_source(const struct state *s, const struct facts *f, const struct host *host, const struct plan *p,

@@ -83,6 +83,11 @@ void buf_add_size(struct buf *b, u64 bytes)
 	buf_addf(b, n < 10 ? "%.2f %s" : n < 100 ? "%.1f %s" : "%.0f %s", n, unit[u]);
 }
 
+bool buf_same(const struct buf *a, const struct buf *b)
+{
+	return a->len == b->len && (a->len == 0 || memcmp(a->s, b->s, a->len) == 0);
+}
+
 void buf_clear(struct buf *b)
 {
 	b->len = 0;

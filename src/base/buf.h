@@ -26,6 +26,7 @@ void buf_add_escaped(struct buf *b, const char *s);
 /* Adds "1.5 GiB", "640 KiB", "17 bytes". */
 void buf_add_size(struct buf *b, u64 bytes);
 
+bool buf_same(const struct buf *a, const struct buf *b);
 void buf_clear(struct buf *b);
 void buf_free(struct buf *b);
 
