@@ -58,7 +58,7 @@ struct device {
  */
 MUST_CHECK int device_open(const char *path, bool writable, struct device **ret, struct err *e);
 
-/* `size` bytes of zeros that take memory only where they are written, in pieces of 64 KiB. */
+/* `size` bytes of zeros that take memory only where they are written, in pieces of 4 KiB. */
 struct device *device_new_memory(const char *name, u64 size, u32 sector_size);
 
 /* Calls `fn` for each stretch of a memory device that was ever written (4 KiB grain), ascending; stops at nonzero. */

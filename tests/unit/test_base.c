@@ -4,6 +4,7 @@
 #include "src/base/buf.h"
 #include "src/base/id.h"
 #include "src/base/name_set.h"
+#include "src/base/pool.h"
 #include "src/base/sha256.h"
 #include "src/base/utf8.h"
 
@@ -97,6 +98,50 @@ TEST(sha256_of_pieces)
 		sha256_hex(digest, hex);
 		CHECK_STR(hex, want);
 	}
+}
+
+/* In a place of the caller's; what was begun may be given up. */
+TEST(sha256_in_place)
+{
+	struct sha256 h, given_up;
+	u8 want[SHA256_SIZE];
+
+	sha256_of("abc", 3, want);
+	sha256_begin(&h, 3);
+	sha256_add(&h, "ab", 2);
+	CHECK(!h.is_done);
+	sha256_add(&h, "c", 1);
+	CHECK(h.is_done);
+	sha256_finish(&h);
+	CHECK(memcmp(h.digest, want, SHA256_SIZE) == 0);
+	sha256_of("", 0, want);
+	sha256_begin(&h, 0);
+	sha256_finish(&h);
+	CHECK(memcmp(h.digest, want, SHA256_SIZE) == 0);
+	sha256_begin(&given_up, 3);
+	sha256_add(&given_up, "a", 1);
+	sha256_stop(&given_up);
+}
+
+TEST(pool_gives_zeros_and_texts)
+{
+	struct pool p = { 0 };
+	char *text[1000];
+	u64 *number[1000];
+
+	for (size_t i = 0; i < 1000; i++) {
+		text[i] = pool_text(&p, "a text and more", i % 16);
+		number[i] = pool_alloc(&p, sizeof(u64) * (1 + i));
+		CHECK_U64((uintptr_t)number[i] % sizeof(u64), 0);
+		CHECK(mem_is_zero((const u8 *)number[i], sizeof(u64) * (1 + i)));
+		memset(number[i], 0xff, sizeof(u64) * (1 + i));
+	}
+	for (size_t i = 0; i < 1000; i++)
+		CHECK(strlen(text[i]) == i % 16 && strncmp(text[i], "a text and more", i % 16) == 0);
+	CHECK_STR(pool_strdup(&p, "x"), "x");
+	memset(pool_alloc(&p, 3 * MIB), 1, 3 * MIB);
+	pool_free(&p);
+	pool_free(&p);
 }
 
 TEST(ids_come_from_seed_and_role)

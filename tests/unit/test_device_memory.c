@@ -76,12 +76,12 @@ TEST(memory_names_exactly_what_was_written)
 	AUTO_ERR struct err e = { 0 };
 	struct stretches s = { 0 };
 	u8 sector[512] = { 0 };
-	AUTO_FREE u8 *mem = xcalloc(128 * KIB, 1);
+	AUTO_FREE u8 *mem = xcalloc(512 * KIB, 1);
 
 	CHECK_OK(device_write(d, 4096 * GIB + 1024, sector, 512, &e), &e); /* last, half a block */
 	CHECK_OK(device_write(d, 8192, sector, 512, &e), &e);              /* one block, zeros count */
 	CHECK_OK(device_write(d, 12288 + 4095, sector, 1, &e), &e);        /* the next */
-	CHECK_OK(device_write(d, 1024 * GIB, mem, 128 * KIB, &e), &e);     /* two pieces */
+	CHECK_OK(device_write(d, 1024 * GIB, mem, 512 * KIB, &e), &e);     /* two pieces */
 	CHECK_OK(device_write(d, 3 * GIB + 4096 - 1, sector, 2, &e), &e);  /* two blocks by two bytes */
 	CHECK_OK(device_write(d, 5 * GIB, sector, 0, &e), &e);             /* nothing */
 	CHECK_U64(device_memory_each(d, note_stretch, &s), 0);
@@ -91,9 +91,9 @@ TEST(memory_names_exactly_what_was_written)
 	CHECK_U64(s.off[1], 3 * GIB);
 	CHECK_U64(s.len[1], 8192);
 	CHECK_U64(s.off[2], 1024 * GIB);
-	CHECK_U64(s.len[2], 64 * KIB);
-	CHECK_U64(s.off[3], 1024 * GIB + 64 * KIB);
-	CHECK_U64(s.len[3], 64 * KIB);
+	CHECK_U64(s.len[2], 256 * KIB);
+	CHECK_U64(s.off[3], 1024 * GIB + 256 * KIB);
+	CHECK_U64(s.len[3], 256 * KIB);
 	CHECK_U64(s.off[4], 4096 * GIB);
 	CHECK_U64(s.len[4], 1536);
 
