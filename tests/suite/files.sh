@@ -1,5 +1,6 @@
 # 20,000 small files: what is kept of each is bounded, whatever is done with them; any ISO takes some 20 MiB. With
 # sanitizers, which take several times as much, the same is done and only the result judged.
+# One thread.
 . "$(dirname "$0")/lib.bash"
 
 case $LIVESTICK_BUILD in

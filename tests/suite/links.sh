@@ -1,5 +1,6 @@
 # Files of the source with the same bytes: on ext4 each is written once and has several names. Judges: xorriso, e2fsck,
 # debugfs, sha256sum and the kernel, if it may mount.
+# One thread.
 . "$(dirname "$0")/lib.bash"
 
 create() { "$LIVESTICK" create --quiet --boot-fs ext4 --size 300M "$@"; }

@@ -1,4 +1,5 @@
 # Source and image file on one file system that can share blocks, btrfs and XFS: on loop devices, as root.
+# One thread.
 . "$(dirname "$0")/lib.bash"
 
 iso=$(small_iso) && two=$("$root/tests/iso/small.sh" 2 2>>"$tmp/.iso.log" | tail -n 1)
