@@ -6,6 +6,7 @@
 
 #include "src/base/hashing.h"
 #include "src/fs/ext4.h"
+#include "tests/lib/counting.h"
 #include "tests/unit/fat_small.h"
 
 #define BIG (3 * MIB + 777)
@@ -208,23 +209,6 @@ TEST(an_interrupt_ends_it)
 
 /* ---- names of one file */
 
-struct counting {
-	struct device d;
-	struct device *under;
-	u64 bytes;
-};
-
-static int counting_read(struct device *d, u64 off, void *buf, size_t len)
-{
-	struct counting *c = (struct counting *)d;
-	AUTO_ERR struct err e = { 0 };
-
-	c->bytes += len;
-	return device_read(c->under, off, buf, len, &e);
-}
-
-static const struct device_ops counting_ops = { .read = counting_read };
-
 /* "/a" and "/c" are names of one file, "/b" is another. */
 static void names_make(struct scene *s, struct device *d)
 {
@@ -254,19 +238,18 @@ static void names_make(struct scene *s, struct device *d)
 TEST(names_of_one_file_are_read_once)
 {
 	AUTO_DEVICE struct device *d = device_new_memory("BOOT", 32 * MIB, 4096);
-	struct counting c = { .d = { .ops = &counting_ops, .name = (char *)"BOOT", .size = d->size, .fd = -1 },
-		              .under = d };
+	struct counting c;
 	AUTO_ERR struct err e = { 0 };
 	struct content found = { 0 };
 	struct scene s;
 
-	c.d.sector_size = 512;
+	counting_init(&c, d);
 	names_make(&s, d);
 	CHECK_OK(content_check(&c.d, &s.manifest, NULL, &found, &e), &e);
 	CHECK_U64(found.n, 0);
 	CHECK_U64(found.files, 3);
 	CHECK_U64(found.bytes, 2 * BIG + 5);
-	CHECK(c.bytes >= BIG && c.bytes < BIG + MIB);
+	CHECK(c.bytes_read >= BIG && c.bytes_read < BIG + MIB);
 	content_free(&found);
 
 	CHECK_OK(device_write(d, s.big_at, "x", 1, &e), &e); /* is wrong under both */

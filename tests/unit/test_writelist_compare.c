@@ -4,6 +4,7 @@
 
 #include "src/media/device_test.h"
 #include "src/media/writelist.h"
+#include "tests/lib/counting.h"
 #include "tests/lib/test.h"
 
 #define DEVICE_SIZE   (8 * MIB)
@@ -323,27 +324,6 @@ TEST(failing_writes_are_told)
 	}
 }
 
-struct counting {
-	struct device d;
-	struct device *under;
-	u64 bytes_read;
-};
-
-static int counting_read(struct device *d, u64 off, void *buf, size_t len)
-{
-	struct counting *c = (struct counting *)d;
-
-	c->bytes_read += len;
-	return c->under->ops->read(c->under, off, buf, len);
-}
-
-static int counting_write(struct device *d, u64 off, const void *buf, size_t len)
-{
-	struct device *under = ((struct counting *)d)->under;
-
-	return under->ops->write(under, off, buf, len);
-}
-
 /* The first 64 MiB are not zeros. */
 static int read_front(void *ctx, u64 off, void *buf, size_t len, struct err *e)
 {
@@ -355,14 +335,13 @@ static int read_front(void *ctx, u64 off, void *buf, size_t len, struct err *e)
 
 TEST(where_all_is_different_a_part_is_looked_at)
 {
-	static const struct device_ops ops = { .read = counting_read, .write = counting_write };
 	AUTO_DEVICE struct device *d = device_new_memory("stick", 96 * MIB, 512);
-	struct counting c = { .d = *d, .under = d };
+	struct counting c;
 	struct writelist *w = writelist_new();
 	AUTO_ERR struct err e = { 0 };
 	AUTO_FREE u8 *piece = xcalloc(1, MIB);
 
-	c.d.ops = &ops;
+	counting_init(&c, d);
 	writelist_compare(w, true);
 	writelist_add_input(w, 0, 96 * MIB, (struct input){ .read = read_front }, NULL);
 	CHECK_OK(writelist_finish(w, &e), &e);
