@@ -12,7 +12,6 @@ order of the disk, or with one byte else, must be found bad.
 
 One line a part, "ok NAME" or "not ok NAME", as tests/run counts them.
 """
-import argparse
 import hashlib
 import os
 import shutil
@@ -23,7 +22,7 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import loader  # noqa: E402
 from fat import Broken  # noqa: E402
-from torture import LOADER, MINE, SWITCH, Enumeration, Expected, Torture, copy_image, run, sectors, stuff  # noqa: E402
+from torture import LOADER, MINE, SWITCH, Enumeration, Expected, Torture, arguments, copy_image, run, sectors, stuff  # noqa: E402
 
 FREE, END = 0, 0x0fffffff
 VICTIMS = ["/victims/%s.bin" % name for name in ("short", "tofree", "sharer", "shared", "gone", "lost", "turned")]
@@ -459,13 +458,7 @@ class Repair(Torture):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("record")
-    parser.add_argument("kind", choices=("fat32", "ext4"))
-    parser.add_argument("--sector", type=int, choices=(512, 4096), default=512)
-    parser.add_argument("--full", action="store_true", help="all states before all judges, not samples of them")
-    parser.add_argument("--seed", type=int, default=1)
-    opt = parser.parse_args()
+    opt = arguments(__doc__)
     t = Repair(opt.record, opt.kind, opt.sector, opt.full, opt.seed)
     try:
         t.make()

@@ -660,14 +660,19 @@ class Torture:
             n += 1 if self.full or n < 40 else 5
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def arguments(doc):
+    """What this and repair.py take."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("record")
     parser.add_argument("kind", choices=("fat32", "ext4"))
     parser.add_argument("--sector", type=int, choices=(512, 4096), default=512)
-    parser.add_argument("--full", action="store_true", help="all states, not samples of them")
+    parser.add_argument("--full", action="store_true", help="all states before all judges, not samples of them")
     parser.add_argument("--seed", type=int, default=1)
-    opt = parser.parse_args()
+    return parser.parse_args()
+
+
+def main():
+    opt = arguments(__doc__)
     t = Torture(opt.record, opt.kind, opt.sector, opt.full, opt.seed)
     try:
         t.make_first()
