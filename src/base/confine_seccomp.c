@@ -67,7 +67,9 @@ static const int denied[] = {
 	/* wide doors into the kernel that nobody here goes through */
 	SCMP_SYS(bpf), SCMP_SYS(userfaultfd), SCMP_SYS(keyctl), SCMP_SYS(add_key), SCMP_SYS(request_key),
 	SCMP_SYS(io_uring_setup), SCMP_SYS(io_uring_enter), SCMP_SYS(io_uring_register), SCMP_SYS(modify_ldt),
-	SCMP_SYS(fanotify_init), SCMP_SYS(vmsplice)
+	SCMP_SYS(fanotify_init), SCMP_SYS(vmsplice),
+	/* waits for all that anybody writes on this machine, and syslinux ends with it */
+	SCMP_SYS(sync)
 };
 
 static const u32 namespaces[] = { CLONE_NEWUSER, CLONE_NEWNS,  CLONE_NEWPID,   CLONE_NEWNET,

@@ -216,6 +216,7 @@ static void calls_when_begun(struct scene *s)
 	DENIED(syscall(SYS_io_uring_setup, 1, nothing), EPERM);
 	DENIED(syscall(SYS_open_by_handle_at, 0, nothing, 0), EPERM);
 	DENIED(syscall(SYS_finit_module, 0, "", 0), EPERM);
+	DENIED(syscall(SYS_sync), EPERM);
 	DENIED(ioctl(0, TIOCSTI, "x"), EPERM);
 	/* The kernel looks at the lower half of the argument only. */
 	DENIED(syscall(SYS_ioctl, 0, 0x100000000UL | TIOCSTI, "x"), EPERM);
