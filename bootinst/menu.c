@@ -204,9 +204,12 @@ bool menu_is_linux(const char *kernel, size_t len)
 {
 	static const char *const other[] = { "memtest", "mt86", "memdisk", "ipxe", "gpxe", "hdt", "shell" };
 	const char *slash = memrchr(kernel, '/', len), *name = slash ? slash + 1 : kernel;
+	size_t n = (size_t)(kernel + len - name);
 
+	if (n == 0 || (n <= 2 && memcmp(name, "..", n) == 0)) /* a directory */
+		return false;
 	for (size_t i = 0; i < ARRAY_SIZE(other); i++)
 		if (strncasecmp(name, other[i], strlen(other[i])) == 0)
 			return false;
-	return name < kernel + len;
+	return true;
 }

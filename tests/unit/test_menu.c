@@ -98,7 +98,8 @@ TEST(what_is_no_linux_is_left_out)
 	CHECK_OK(read_text("label a\nkernel x.c32\nlabel b\nkernel boot.BIN\nlabel c\nkernel pxelinux.0\n"
 	                   "label d\nkernel /boot/memtest\nlabel e\nlinux MEMDISK\ninitrd dos.img\n"
 	                   "label f\nlocalboot 0\nlabel g\nboot k\nlabel h\nlabel i\nmenu hide\nkernel k\n"
-	                   "label j\nmenu disable\nkernel k\nlabel k\nlinux odd.img\nlabel l\nkernel k\nconfig x.cfg\n",
+	                   "label j\nmenu disable\nkernel k\nlabel k\nlinux odd.img\nlabel l\nkernel k\nconfig x.cfg\n"
+	                   "label m\nlinux /live/..\nlabel n\nlinux /live/\nlabel o\nlinux .\nlabel p\nlinux /\n",
 	                   &m, &e),
 	         &e);
 	CHECK_U64(m.n, 1);

@@ -711,6 +711,7 @@ TEST(lines_of_a_boot_entry)
 		{ "/b.conf", "title arm\nlinux /k\narchitecture aa64\n" },
 		{ "/c.conf", "title shell\nefi /shellx64.efi" },
 		{ "/d.conf", "linux /memtest.efi" },
+		{ "/e.conf", "linux /live/.." },
 		{ NULL, NULL },
 	};
 	AUTO_MENU struct menu m = { 0 };
