@@ -10,7 +10,7 @@ build=(gcc make pkg-config libfdisk-dev libblkid-dev libparted-dev libext2fs-dev
 run=(syslinux syslinux-common mtools)
 uefi=(shim-signed grub-efi-amd64-signed systemd-boot-efi syslinux-efi)
 try=(qemu-system-x86 python3 xorriso squashfs-tools dosfstools util-linux)
-test=(kmod strace isolinux e2fsprogs fdisk parted jq live-build debootstrap genisoimage qemu-utils ovmf grub-common extlinux cpio xz-utils zstd lz4 bzip2 lzop initramfs-tools-core isomd5sum nbdkit libnbd-bin fuse3 btrfs-progs xfsprogs)
+test=(kmod strace openssl osslsigncode isolinux e2fsprogs fdisk parted jq live-build debootstrap genisoimage qemu-utils ovmf grub-common extlinux cpio xz-utils zstd lz4 bzip2 lzop initramfs-tools-core isomd5sum nbdkit libnbd-bin fuse3 btrfs-progs xfsprogs)
 bench=(nbdkit libnbd-bin fuse3 fdisk e2fsprogs genimage extlinux cpio time)
 fuzz=(clang llvm libclang-rt-14-dev jq fdisk syslinux xorriso squashfs-tools mtools dosfstools e2fsprogs cpio xz-utils zstd lz4 bzip2 lzop)
 
