@@ -39,17 +39,24 @@ static int fill(struct shadow *c, struct device *boot, struct progress *p, struc
 
 /* ---- the program */
 
-/* What it says goes to the user; its exit status does not tell "mended" from "failed" well enough: it is asked again.
- */
-static int run_repair(const struct shadow *c, const char *const argv[], const char *package, struct buf *said,
-                      struct err *e)
+static int run_on_copy(const struct shadow *c, const char *const argv[], const char *package, struct buf *said,
+                       struct err *e)
 {
 	const int fd = shadow_fd(c);
 	const struct spawn s = {
 		.argv = argv, .package = package, .tmpdir = scratch_parent(), .seconds = SECONDS, .fds = &fd, .n_fds = 1
 	};
+
+	return spawn_run(&s, said, e);
+}
+
+/* What it says goes to the user; its exit status does not tell "mended" from "failed" well enough: it is asked again.
+ */
+static int run_repair(const struct shadow *c, const char *const argv[], const char *package, struct buf *said,
+                      struct err *e)
+{
 	AUTO_ERR struct err why = { 0 };
-	int r = spawn_run(&s, said, &why);
+	int r = run_on_copy(c, argv, package, said, &why);
 
 	return r == 0 || r == -EIO ? 0 : fail(e, r, "%s", why.text);
 }
@@ -70,11 +77,7 @@ static void rename_copy(struct buf *said, const char *path)
 
 static int ask_again(const struct shadow *c, const char *const argv[], const char *package, struct err *e)
 {
-	const int fd = shadow_fd(c);
-	const struct spawn s = {
-		.argv = argv, .package = package, .tmpdir = scratch_parent(), .seconds = SECONDS, .fds = &fd, .n_fds = 1
-	};
-	int r = spawn_run(&s, NULL, e);
+	int r = run_on_copy(c, argv, package, NULL, e);
 
 	return r == -EIO ? fail(e, -EUCLEAN, "it cannot be mended") : r;
 }
